@@ -1,0 +1,206 @@
+//! The only code that knows both ways to carry a credential: an HTTP header, or gRPC metadata.
+//!
+//! | | gRPC metadata | HTTP header |
+//! |---|---|---|
+//! | bearer token | `token: <jwt>` | `Authorization: Bearer <jwt>` |
+//! | access key | `key: <key>` | `Authorization: Key <key>` |
+//!
+//! Source: wire.md, section 1. gRPC metadata is HTTP/2 headers, so both are an [`http::HeaderMap`] here.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::{Credentials, Error, ErrorKind, Result, Secret};
+
+const TOKEN: HeaderName = HeaderName::from_static("token");
+const KEY: HeaderName = HeaderName::from_static("key");
+/// What an HTTP gateway hands on as metadata, under the same name without the prefix.
+const GATEWAY_TOKEN: HeaderName = HeaderName::from_static("grpc-metadata-token");
+const GATEWAY_KEY: HeaderName = HeaderName::from_static("grpc-metadata-key");
+
+/// Where a credential travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Carrier {
+    /// `Authorization: Bearer <jwt>` or `Authorization: Key <key>`, for HTTP.
+    AuthorizationHeader,
+    /// `token: <jwt>` or `key: <key>`, for gRPC.
+    GrpcMetadata,
+}
+
+/// What a caller sent, as it was sent: unvalidated. An empty token and a key can come together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presented {
+    /// The token, possibly empty, possibly garbage.
+    pub token: Option<Secret>,
+    /// The key, possibly empty, possibly garbage.
+    pub key: Option<Secret>,
+}
+
+impl Carrier {
+    /// Puts the credential on a request, marked sensitive, in place of any that was there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidCredentials`] if it cannot be a header's value.
+    ///
+    /// ```
+    /// use ttn_auth::{Carrier, Credentials};
+    /// let mut headers = http::HeaderMap::new();
+    /// let key = Credentials::access_key("ttn-account-v2.abc")?;
+    /// Carrier::AuthorizationHeader.insert(&key, &mut headers)?;
+    /// assert_eq!(headers["authorization"], "Key ttn-account-v2.abc");
+    /// # Ok::<(), ttn_auth::Error>(())
+    /// ```
+    pub fn insert(self, credentials: &Credentials, headers: &mut HeaderMap) -> Result<()> {
+        let (name, value) = self.entry(credentials);
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
+            Error::new(ErrorKind::InvalidCredentials, "the credential cannot be sent as a header")
+        })?;
+        value.set_sensitive(true);
+        // Never both: a token that is present wins over a key, even a bad one.
+        for other in self.names() {
+            headers.remove(*other);
+        }
+        headers.insert(name, value);
+        Ok(())
+    }
+
+    /// The header's name and value, for a client that takes them as text.
+    pub fn entry(self, credentials: &Credentials) -> (HeaderName, Secret) {
+        let secret = credentials.secret().expose();
+        match (self, credentials) {
+            (Self::AuthorizationHeader, Credentials::Token(_)) => {
+                (AUTHORIZATION, Secret::new(format!("Bearer {secret}")))
+            }
+            (Self::AuthorizationHeader, Credentials::Key(_)) => {
+                (AUTHORIZATION, Secret::new(format!("Key {secret}")))
+            }
+            (Self::GrpcMetadata, Credentials::Token(_)) => (TOKEN, Secret::new(secret)),
+            (Self::GrpcMetadata, Credentials::Key(_)) => (KEY, Secret::new(secret)),
+        }
+    }
+
+    /// Every header that this carrier reads a credential from.
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::AuthorizationHeader => &["authorization", "grpc-metadata-token", "grpc-metadata-key"],
+            Self::GrpcMetadata => &["token", "key"],
+        }
+    }
+
+    /// What a request carries, by V2's rules: of a name sent twice the first value counts; a scheme in any letter case,
+    /// then exactly one blank; `Authorization` replaces the gateway's own header of the same credential.
+    pub fn extract(self, headers: &HeaderMap) -> Presented {
+        let text = |name: HeaderName| {
+            headers.get(name).map(|value| Secret::new(String::from_utf8_lossy(value.as_bytes())))
+        };
+        match self {
+            Self::GrpcMetadata => Presented { token: text(TOKEN), key: text(KEY) },
+            Self::AuthorizationHeader => {
+                let authorization = text(AUTHORIZATION).unwrap_or_default();
+                let after = |scheme: &str| {
+                    // HTTP trims blanks around a value, so an empty credential never follows a scheme.
+                    let value = authorization.expose().trim_matches([' ', '\t']);
+                    let (head, rest) = value.split_at_checked(scheme.len())?;
+                    head.eq_ignore_ascii_case(scheme).then(|| Secret::new(rest))
+                };
+                Presented {
+                    token: after("Bearer ").or_else(|| text(GATEWAY_TOKEN)),
+                    key: after("Key ").or_else(|| text(GATEWAY_KEY)),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        map
+    }
+
+    fn shown(presented: &Presented) -> (Option<&str>, Option<&str>) {
+        (presented.token.as_ref().map(Secret::expose), presented.key.as_ref().map(Secret::expose))
+    }
+
+    #[test]
+    fn inserted_values_are_sensitive_and_alone() {
+        let key = Credentials::access_key("i.k").unwrap();
+        let token = Credentials::bearer_token("t").unwrap();
+        for carrier in [Carrier::AuthorizationHeader, Carrier::GrpcMetadata] {
+            let mut map = HeaderMap::new();
+            carrier.insert(&key, &mut map).unwrap();
+            carrier.insert(&token, &mut map).unwrap();
+            assert_eq!(map.len(), 1);
+            assert!(map.values().all(HeaderValue::is_sensitive));
+            assert_eq!(shown(&carrier.extract(&map)), (Some("t"), None));
+            assert!(!format!("{map:?}").contains('t'), "{map:?}");
+        }
+    }
+
+    #[test]
+    fn headers_are_read_as_v2_reads_them() {
+        for (pairs, expected) in [
+            (&[("authorization", "bEaReR x")][..], (Some("x"), None)),
+            (&[("authorization", "Bearer  x")], (Some(" x"), None)),
+            (&[("authorization", " Bearer x ")], (Some("x"), None)),
+            (&[("authorization", "Bearer\tx")], (None, None)),
+            (&[("authorization", "Bearer")], (None, None)),
+            (&[("authorization", "Bearer ")], (None, None)),
+            (&[("authorization", "Basic x")], (None, None)),
+            (&[("authorization", "key x")], (None, Some("x"))),
+            (&[("authorization", "Key a"), ("authorization", "Bearer b")], (None, Some("a"))),
+            (&[("grpc-metadata-token", "a"), ("authorization", "Bearer b")], (Some("b"), None)),
+            (&[("grpc-metadata-token", ""), ("authorization", "Key k")], (Some(""), Some("k"))),
+            (&[("token", "a"), ("key", "b")], (None, None)),
+        ] {
+            assert_eq!(shown(&Carrier::AuthorizationHeader.extract(&headers(pairs))), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_read_as_v2_reads_it() {
+        for (pairs, expected) in [
+            (&[("token", "a"), ("token", "b")][..], (Some("a"), None)),
+            (&[("token", ""), ("key", "k")], (Some(""), Some("k"))),
+            (&[("key", " k")], (None, Some(" k"))),
+            (&[("authorization", "Bearer a"), ("token-bin", "YQ")], (None, None)),
+        ] {
+            assert_eq!(shown(&Carrier::GrpcMetadata.extract(&headers(pairs))), expected, "{pairs:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_without_a_panic(value in proptest::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                let mut map = HeaderMap::new();
+                map.insert(AUTHORIZATION, value.clone());
+                map.insert(TOKEN, value);
+                let _ = Carrier::AuthorizationHeader.extract(&map);
+                let _ = Carrier::GrpcMetadata.extract(&map);
+            }
+        }
+
+        #[test]
+        fn what_is_inserted_is_extracted(secret in "[!-~]{1,64}") {
+            let (key, token) = (Credentials::access_key(secret.clone()), Credentials::bearer_token(secret.clone()));
+            for credentials in [key, token].into_iter().flatten() {
+                for carrier in [Carrier::AuthorizationHeader, Carrier::GrpcMetadata] {
+                    let mut map = HeaderMap::new();
+                    carrier.insert(&credentials, &mut map).unwrap();
+                    let presented = carrier.extract(&map);
+                    let found = presented.token.or(presented.key).unwrap();
+                    prop_assert_eq!(found.expose(), secret.as_str());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! What you own: a bearer token or an access key. Reading one checks its shape, never its validity; only a server can
+//! tell that.
+//!
+//! A **bearer token** is a JSON Web Token (RFC 7519) that an account server issued; every V2 API takes it. An **access
+//! key** is `<issuer>.<secret>`, belongs to one application, and is taken by the ApplicationManager, whose server
+//! exchanges it for a token.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use crate::{Error, ErrorKind, Result, Secret};
+
+/// A bearer token or an access key. `Debug` shows the kind, never the secret.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// A JWT, accepted by every API.
+    Token(AccessToken),
+    /// An application access key, accepted by the ApplicationManager.
+    Key(AccessKey),
+}
+
+/// Which credential it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialsKind {
+    /// `bearer-token`
+    BearerToken,
+    /// `access-key`
+    AccessKey,
+}
+
+impl CredentialsKind {
+    /// `bearer-token` or `access-key`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BearerToken => "bearer-token",
+            Self::AccessKey => "access-key",
+        }
+    }
+}
+
+impl Credentials {
+    /// A bearer token.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidCredentials`], naming what is wrong: empty, blanks, `Bearer ` in front, control bytes, an unset
+    /// `${VAR}`, or an access key in its place.
+    pub fn bearer_token(token: impl Into<String>) -> Result<Self> {
+        AccessToken::new(token).map(Self::Token)
+    }
+
+    /// An application access key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidCredentials`], as for [`bearer_token`](Self::bearer_token).
+    pub fn access_key(key: impl Into<String>) -> Result<Self> {
+        AccessKey::new(key).map(Self::Key)
+    }
+
+    /// Tells the kind by the shape: three dotted parts that start with a JSON header are a bearer token,
+    /// `<issuer>.<secret>` is an access key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidCredentials`] if it is neither.
+    ///
+    /// ```
+    /// use ttn_auth::{Credentials, CredentialsKind};
+    /// let key = Credentials::parse("ttn-account-v2.abc")?;
+    /// assert_eq!(key.kind(), CredentialsKind::AccessKey);
+    /// assert!(Credentials::parse("Bearer abc").is_err());
+    /// # Ok::<(), ttn_auth::Error>(())
+    /// ```
+    pub fn parse(secret: &str) -> Result<Self> {
+        check_text(secret, "credential")?;
+        if is_jwt(secret) {
+            Self::bearer_token(secret)
+        } else if is_prefixed_key(secret) {
+            Self::access_key(secret)
+        } else if secret.starts_with("NNSXS.") {
+            Err(invalid(
+                "this is an API key of The Things Stack (V3); a V2 network takes a bearer token or an access key",
+            ))
+        } else if !secret.contains('.') {
+            Err(invalid(
+                "neither a bearer token (three parts with dots, starting with eyJ) nor an access key \
+                 (<issuer>.<secret>); if it is a key without its issuer, say that it is an access key",
+            ))
+        } else {
+            Err(invalid(
+                "neither a bearer token (a JWT starts with eyJ) nor an access key (<issuer>.<secret>, one dot)",
+            ))
+        }
+    }
+
+    /// Which credential it is.
+    pub fn kind(&self) -> CredentialsKind {
+        match self {
+            Self::Token(_) => CredentialsKind::BearerToken,
+            Self::Key(_) => CredentialsKind::AccessKey,
+        }
+    }
+
+    /// The secret itself.
+    pub fn secret(&self) -> &Secret {
+        match self {
+            Self::Token(token) => token.secret(),
+            Self::Key(key) => key.secret(),
+        }
+    }
+
+    /// What the credential says of itself, to show to a person. Nothing of it is verified.
+    pub fn describe(&self) -> Description {
+        match self {
+            Self::Token(token) => token.describe(),
+            Self::Key(key) => {
+                Description { issuer: key.issuer().map(str::to_owned), ..Description::of(self.kind()) }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({}, <redacted>)", self.kind().name())
+    }
+}
+
+/// A bearer token: an OAuth 2.0 JWT (RFC 6750, RFC 7519).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessToken(Secret);
+
+impl AccessToken {
+    /// Checks the shape of a bearer token.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidCredentials`], see [`Credentials::bearer_token`].
+    pub fn new(token: impl Into<String>) -> Result<Self> {
+        let secret = Secret::new(token);
+        check_text(secret.expose(), "bearer token")?;
+        if !is_jwt(secret.expose()) && is_prefixed_key(secret.expose()) {
+            return Err(invalid(
+                "this looks like an access key (<issuer>.<secret>), not like a bearer token",
+            ));
+        }
+        Ok(Self(secret))
+    }
+
+    /// The token's text.
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
+
+    /// What the claims say, unverified.
+    pub fn describe(&self) -> Description {
+        /// The part of the claims that is shown to people. A claim of an unexpected type is left out.
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Shown {
+            iss: Option<serde_json::Value>,
+            sub: Option<serde_json::Value>,
+            scope: Option<serde_json::Value>,
+            exp: Option<serde_json::Value>,
+            apps: Option<serde_json::Value>,
+        }
+        fn read<T: for<'de> Deserialize<'de>>(claim: Option<serde_json::Value>) -> Option<T> {
+            claim.and_then(|value| serde_json::from_value(value).ok())
+        }
+        let shown: Shown = self
+            .secret()
+            .expose()
+            .split('.')
+            .nth(1)
+            .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok())
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .unwrap_or_default();
+        Description {
+            issuer: read(shown.iss),
+            subject: read(shown.sub),
+            scope: read(shown.scope).unwrap_or_default(),
+            expires_at: read::<f64>(shown.exp),
+            apps: read(shown.apps).unwrap_or_default(),
+            ..Description::of(CredentialsKind::BearerToken)
+        }
+    }
+}
+
+/// An application access key, `<issuer>.<secret>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKey(Secret);
+
+impl AccessKey {
+    /// Checks the shape of an access key. One without an issuer is accepted: the server tries its own auth server.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidCredentials`], see [`Credentials::access_key`].
+    pub fn new(key: impl Into<String>) -> Result<Self> {
+        let secret = Secret::new(key);
+        check_text(secret.expose(), "access key")?;
+        if is_jwt(secret.expose()) {
+            // Sent as a key it would travel on to an account server.
+            return Err(invalid("this looks like a bearer token (a JWT), not like an access key"));
+        }
+        Ok(Self(secret))
+    }
+
+    /// The key's text.
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
+
+    /// The id of the auth server that issued it, such as `ttn-account-v2`: what stands before the one dot.
+    pub fn issuer(&self) -> Option<&str> {
+        is_prefixed_key(self.0.expose())
+            .then(|| self.0.expose().split_once('.').map(|(issuer, _)| issuer))
+            .flatten()
+    }
+}
+
+/// What a credential says of itself. Nothing of it is verified: decide nothing on it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Description {
+    /// Which credential it is.
+    pub kind: CredentialsKind,
+    /// Claim `iss`, or what stands before the key's dot.
+    pub issuer: Option<String>,
+    /// Claim `sub`.
+    pub subject: Option<String>,
+    /// Claim `scope`.
+    pub scope: Vec<String>,
+    /// Claim `exp`, in seconds since 1970.
+    pub expires_at: Option<f64>,
+    /// Claim `apps`: rights by application id.
+    pub apps: BTreeMap<String, Vec<String>>,
+}
+
+impl Description {
+    fn of(kind: CredentialsKind) -> Self {
+        Self { kind, issuer: None, subject: None, scope: Vec::new(), expires_at: None, apps: BTreeMap::new() }
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidCredentials, message)
+}
+
+/// What no credential may contain: it would not arrive, or not as it was meant (wire.md, section 1).
+fn check_text(text: &str, what: &str) -> Result<()> {
+    let starts_with =
+        |scheme: &str| text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+    if text.is_empty() {
+        return Err(invalid(format!("the {what} is empty")));
+    }
+    if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+        return Err(invalid(format!("the environment variable {name} is not set")));
+    }
+    for scheme in ["Bearer ", "Key "] {
+        if starts_with(scheme) {
+            return Err(invalid(format!("the {what} has \"{scheme}\" in front; leave that out")));
+        }
+    }
+    if let Some(at) = text.find(char::is_whitespace) {
+        return Err(invalid(format!("the {what} has a blank, tab or line break at character {}", at + 1)));
+    }
+    if text.chars().any(|c| c.is_ascii_control()) {
+        return Err(invalid(format!("the {what} has a control character in it")));
+    }
+    if !text.is_ascii() {
+        return Err(invalid(format!("the {what} has a character outside ASCII in it")));
+    }
+    Ok(())
+}
+
+/// Three parts, of which the first is a JSON object with an `alg` (RFC 7515, section 4.1.1).
+fn is_jwt(text: &str) -> bool {
+    let parts: Vec<_> = text.split('.').collect();
+    let header = parts.first().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    parts.len() == 3
+        && header
+            .and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok())
+            .is_some_and(|header| header.get("alg").is_some())
+}
+
+fn is_prefixed_key(text: &str) -> bool {
+    text.split_once('.')
+        .is_some_and(|(issuer, secret)| !issuer.is_empty() && !secret.is_empty() && !secret.contains('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn jwt(claims: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#), URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn parse_tells_the_kinds_apart() {
+        assert_eq!(Credentials::parse(&jwt("{}")).unwrap().kind(), CredentialsKind::BearerToken);
+        assert_eq!(Credentials::parse("ttn-account-v2.abc").unwrap().kind(), CredentialsKind::AccessKey);
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_by_name() {
+        for (text, wrong) in [
+            ("", "empty"),
+            (" ", "blank"),
+            ("a.b c", "character 4"),
+            ("ttn-account-v2.abc\n", "line break"),
+            ("Bearer abc", "\"Bearer \" in front"),
+            ("bearer abc", "in front"),
+            ("Key ttn-account-v2.abc", "\"Key \" in front"),
+            ("a.b\0", "control"),
+            ("a.bé", "ASCII"),
+            ("${TTN_KEY}", "environment variable TTN_KEY is not set"),
+            ("garbage", "neither"),
+            (".abc", "neither"),
+            ("abc.", "neither"),
+            ("a.b.c", "neither"),
+            ("NNSXS.ABC.DEF", "The Things Stack"),
+        ] {
+            let error = Credentials::parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidCredentials, "{text:?}");
+            assert!(error.to_string().contains(wrong), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_credential_of_the_other_kind_is_refused() {
+        assert!(Credentials::access_key(jwt("{}")).unwrap_err().to_string().contains("bearer token"));
+        assert!(
+            Credentials::bearer_token("ttn-account-v2.abc").unwrap_err().to_string().contains("access key")
+        );
+        // Legal, if unusual: a key without its issuer, and a token that is no JWT.
+        assert!(Credentials::access_key("abc").is_ok());
+        assert!(Credentials::bearer_token("opaque").is_ok());
+    }
+
+    #[test]
+    fn a_description_reads_claims_and_forgives_wrong_types() {
+        let token = jwt(
+            r#"{"iss":"ttn-account-v2","sub":7,"scope":["apps:a"],"exp":1.5e9,"apps":{"a":["devices"]}}"#,
+        );
+        let shown = Credentials::parse(&token).unwrap().describe();
+        assert_eq!(shown.issuer.as_deref(), Some("ttn-account-v2"));
+        assert_eq!((shown.subject, shown.expires_at), (None, Some(1.5e9)));
+        assert_eq!(
+            (shown.scope, shown.apps["a"].clone()),
+            (vec!["apps:a".to_owned()], vec!["devices".to_owned()])
+        );
+        let key = Credentials::parse("ttn-account-v2.abc").unwrap().describe();
+        assert_eq!(key.issuer.as_deref(), Some("ttn-account-v2"));
+    }
+
+    #[test]
+    fn nothing_prints_the_secret() {
+        let key = AccessKey::new("ttn-account-v2.hunter2").unwrap();
+        let token = AccessToken::new("hunter2").unwrap();
+        let shown = format!(
+            "{key:?} {token:?} {:?} {:?}",
+            Credentials::Key(key.clone()),
+            Credentials::Token(token.clone())
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused_without_its_secret(text in "\\PC{0,80}|[a-z.]{8,40}") {
+            if let Err(error) = Credentials::parse(&text) {
+                // Variables are named on purpose; everything else stays unsaid.
+                prop_assert!(text.len() < 8 || text.starts_with("${") || !error.to_string().contains(&text));
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The messages of the V2 APIs, compiled from `proto/`, with V2's documented JSON as their serde form.
+//!
+//! Bytes fields have a fixed length, which [`lengths`] checks: 8 for an EUI, 4 for a `dev_addr`, 16 for a key.
+
+#![allow(missing_docs)] // Generated; the fields are documented in the .proto files.
+
+/// `handler`: the ApplicationManager's messages.
+pub mod handler {
+    include!(concat!(env!("OUT_DIR"), "/handler.rs"));
+}
+
+/// `lorawan`: the LoRaWAN part of a device.
+pub mod lorawan {
+    include!(concat!(env!("OUT_DIR"), "/lorawan.rs"));
+}
+
+/// `discovery`: announcements.
+pub mod discovery {
+    include!(concat!(env!("OUT_DIR"), "/discovery.rs"));
+}
+
+/// Names the first bytes field whose length a V2 server would refuse, or nothing. A field may be absent (empty).
+///
+/// Source: wire.md, section 5 ("13, a bytes field of the wrong length").
+pub fn lengths(device: &lorawan::Device) -> Option<&'static str> {
+    [
+        ("app_eui", &device.app_eui, 8),
+        ("dev_eui", &device.dev_eui, 8),
+        ("dev_addr", &device.dev_addr, 4),
+        ("nwk_s_key", &device.nwk_s_key, 16),
+        ("app_s_key", &device.app_s_key, 16),
+        ("app_key", &device.app_key, 16),
+    ]
+    .into_iter()
+    .find(|(_, bytes, length)| !bytes.is_empty() && bytes.len() != *length)
+    .map(|(name, ..)| name)
+}
