@@ -165,6 +165,16 @@ impl Error {
         self
     }
 
+    /// The same with another message; unchanged, and not copied, where the messages are equal.
+    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
+    pub(crate) fn map_message(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        let message = change(self.message());
+        if message != self.message() {
+            Arc::make_mut(&mut self.0).message = message;
+        }
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

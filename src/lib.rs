@@ -1,4 +1,22 @@
 //! Authenticate to The Things Network's gRPC and HTTP APIs, and check who is calling.
+//!
+//! Two credentials, a bearer token and an access key; two transports, gRPC and HTTP; both ends of the wire.
+//!
+//! ```text
+//! credentials ──> carrier ──> gRPC or HTTP call ──> answer or one clear error
+//! (what you own)  (header or   (tonic, reqwest)
+//!                  metadata)
+//! caller's header or metadata ──> carrier ──> authenticator ──> claims ──> require(app, right)
+//!                                             (exchange, keys, verify)
+//! ```
+//!
+//! - [`Credentials`]: what you own. [`Secret`]: how it is kept.
+//! - [`Carrier`]: the header or metadata it travels in. [`AuthLayer`]: the same for a tower client of your own.
+//! - [`Client`]: calls one server. [`ApplicationManager`]: its typed calls. [`Discovery`]: which server.
+//! - [`Error`]: what went wrong, with a stable [code](ErrorKind::code) and a hint.
+//!
+//! # Features
+//! `grpc` and `http` (default): the transports. `server`: verify tokens, exchange keys, check rights.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -6,11 +24,41 @@ mod carrier;
 mod credentials;
 mod error;
 mod json;
+mod layer;
 pub mod proto;
 mod secret;
+
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod address;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod classify;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod client;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod discovery;
+#[cfg(feature = "grpc")]
+mod grpc_channel;
+#[cfg(feature = "http")]
+mod http_channel;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod manager;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod network;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod tls;
 
 pub use carrier::{Carrier, Presented};
 pub use credentials::{AccessKey, AccessToken, Credentials, CredentialsKind, Description};
 pub use error::{Error, ErrorKind, Result};
 pub use json::{from_json, to_json};
+pub use layer::{Auth, AuthLayer};
 pub use secret::Secret;
+
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use address::Transport;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use client::{CallOptions, Client, ClientBuilder, DEFAULT_TIMEOUT, UnaryAnswer};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use discovery::{DEFAULT_DISCOVERY, Discovery};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use manager::{ApplicationManager, DevicePage, Page};

@@ -19,6 +19,57 @@ pub mod discovery {
     include!(concat!(env!("OUT_DIR"), "/discovery.rs"));
 }
 
+/// `google.protobuf.Empty`: nothing, `{}` in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Empty {}
+
+/// The ids in a message, which the ApplicationManager's HTTP routes take from the path.
+pub(crate) trait Named {
+    fn app_id(&self) -> &str {
+        ""
+    }
+
+    fn dev_id(&self) -> &str {
+        ""
+    }
+
+    fn has_dev_id(&self) -> bool {
+        false
+    }
+}
+
+macro_rules! named {
+    ($($message:ident: $($id:ident)*;)*) => { $(
+        impl Named for handler::$message {
+            $(named!(@ $id);)*
+        }
+    )* };
+    (@ app_id) => {
+        fn app_id(&self) -> &str {
+            &self.app_id
+        }
+    };
+    (@ dev_id) => {
+        fn dev_id(&self) -> &str {
+            &self.dev_id
+        }
+
+        fn has_dev_id(&self) -> bool {
+            true
+        }
+    };
+}
+
+named! {
+    ApplicationIdentifier: app_id;
+    Application: app_id;
+    DeviceIdentifier: app_id dev_id;
+    Device: app_id dev_id;
+    SimulatedUplinkMessage: app_id dev_id;
+    DryDownlinkMessage: ;
+    DryUplinkMessage: ;
+}
+
 /// Names the first bytes field whose length a V2 server would refuse, or nothing. A field may be absent (empty).
 ///
 /// Source: wire.md, section 5 ("13, a bytes field of the wrong length").

@@ -1,0 +1,198 @@
+//! gRPC by tonic: one lazily made channel, raw messages in and out.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use http::HeaderMap;
+use http::uri::PathAndQuery;
+use rustls::client::danger::ServerCertVerifier;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tower_layer::Layer;
+
+use crate::address::Address;
+use crate::classify::{Status, classify};
+use crate::client::{MAX_ANSWER, UnaryAnswer};
+use crate::{AuthLayer, Carrier, Credentials, Error, ErrorKind, Result};
+
+/// TCP keep-alive, so that an idle connection through a router that forgets it is found broken. Not HTTP/2 pings: a
+/// grpc-go server closes a connection that is pinged more often than every 5 minutes.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// The channel of one client.
+#[derive(Debug)]
+pub(crate) struct GrpcChannel {
+    endpoint: Endpoint,
+    auth: Option<AuthLayer>,
+    /// Made on the first call, because tonic needs a tokio runtime to make one.
+    channel: Mutex<Option<Channel>>,
+}
+
+impl GrpcChannel {
+    pub(crate) fn new(
+        address: &Address,
+        credentials: Option<&Credentials>,
+        ca: Option<&str>,
+        connect_timeout: Duration,
+    ) -> Result<Self> {
+        let wrong = |e: tonic::transport::Error| {
+            Error::new(ErrorKind::InvalidArgument, "the address is not valid for gRPC").with_source(e)
+        };
+        let mut endpoint = Endpoint::from_shared(address.origin())
+            .map_err(wrong)?
+            .connect_timeout(connect_timeout)
+            .tcp_keepalive(Some(KEEP_ALIVE));
+        if address.tls {
+            let verifier: Arc<dyn ServerCertVerifier> = crate::tls::verifier(ca)?;
+            endpoint = endpoint.tls_config_with_verifier(ClientTlsConfig::new(), verifier).map_err(wrong)?;
+        }
+        let auth =
+            credentials.map(|credentials| AuthLayer::new(credentials, Carrier::GrpcMetadata)).transpose()?;
+        Ok(Self { endpoint, auth, channel: Mutex::new(None) })
+    }
+
+    /// The next call connects anew; calls in flight keep the connection they have.
+    pub(crate) fn reset(&self) {
+        *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn channel(&self) -> Channel {
+        let mut channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
+        channel.get_or_insert_with(|| self.endpoint.connect_lazy()).clone()
+    }
+
+    pub(crate) async fn unary(
+        &self,
+        method: &str,
+        message: Bytes,
+        metadata: HeaderMap,
+    ) -> Result<UnaryAnswer> {
+        let method = method_path(method)?;
+        let channel = self.channel();
+        match &self.auth {
+            Some(auth) => call(auth.layer(channel), method, message, metadata).await,
+            None => call(channel, method, message, metadata).await,
+        }
+        .map_err(from_status)
+    }
+}
+
+fn method_path(method: &str) -> Result<PathAndQuery> {
+    let is_name = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_')
+    };
+    method
+        .strip_prefix('/')
+        .and_then(|rest| rest.split_once('/'))
+        .filter(|(service, name)| is_name(service) && is_name(name))
+        .and_then(|_| method.parse().ok())
+        .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a gRPC method is /package.Service/Method"))
+}
+
+/// Asks for the stream of answers, of which there is one, because tonic's unary call merges trailers into metadata.
+async fn call<S>(
+    service: S,
+    method: PathAndQuery,
+    message: Bytes,
+    metadata: HeaderMap,
+) -> Result<UnaryAnswer, tonic::Status>
+where
+    S: tonic::client::GrpcService<tonic::body::Body>,
+    S::Error: Into<tonic::codegen::StdError>,
+    S::ResponseBody: tonic::codegen::Body<Data = Bytes> + Send + 'static,
+    <S::ResponseBody as tonic::codegen::Body>::Error: Into<tonic::codegen::StdError> + Send,
+{
+    let mut client = tonic::client::Grpc::new(service).max_decoding_message_size(MAX_ANSWER);
+    client.ready().await.map_err(|e| tonic::Status::from_error(e.into()))?;
+    let request =
+        tonic::Request::from_parts(MetadataMap::from_headers(metadata), Default::default(), message);
+    let answer = client.server_streaming(request, method, RawCodec).await?;
+    let (metadata, mut messages, _) = answer.into_parts();
+    let message =
+        messages.message().await?.ok_or_else(|| tonic::Status::unknown("the answer has no message"))?;
+    let trailers = messages.trailers().await?.unwrap_or_default();
+    Ok(UnaryAnswer { message, metadata: metadata.into_headers(), trailers: trailers.into_headers() })
+}
+
+/// What a call's end means. A status with a source was made on this side, from what the network did.
+fn from_status(status: tonic::Status) -> Error {
+    let code = status.code() as i32;
+    if let Some(source) = status.source() {
+        let (kind, message) = crate::network::read(source);
+        return Error::new(kind, message).with_grpc_code(code).with_source(status);
+    }
+    let not_grpc = "grpc-status header missing";
+    let kind = if status.message().starts_with(not_grpc) {
+        ErrorKind::Protocol
+    } else {
+        classify(Status::Grpc(code), status.message())
+    };
+    let message = if status.message().is_empty() { kind.name() } else { status.message() };
+    Error::new(kind, message).with_grpc_code(code)
+}
+
+/// Messages as they are on the wire: callers encode and decode.
+#[derive(Clone, Copy)]
+struct RawCodec;
+
+impl Codec for RawCodec {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for RawCodec {
+    type Item = Bytes;
+    type Error = tonic::Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), tonic::Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for RawCodec {
+    type Item = Bytes;
+    type Error = tonic::Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, tonic::Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_names_a_service_and_a_method() {
+        assert!(method_path("/handler.ApplicationManager/GetDevice").is_ok());
+        for bad in [
+            "",
+            "/",
+            "GetDevice",
+            "/a",
+            "//b",
+            "/a/b/c",
+            "/a/../b",
+            "http://evil/a/b",
+            "/a/b?c",
+            "/a b/c",
+            "/a/é",
+        ] {
+            assert_eq!(method_path(bad).unwrap_err().kind(), ErrorKind::InvalidArgument, "{bad}");
+        }
+    }
+}

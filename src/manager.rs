@@ -1,0 +1,269 @@
+//! A V2 Handler's ApplicationManager: eleven typed calls, the same over gRPC and HTTP. Three have no HTTP route.
+//!
+//! Messages are in [`proto::handler`](crate::proto::handler); their documented JSON is their serde form. Ids are checked
+//! here, by the server's own rule, so that a bad one fails the same way over both transports and never shapes a path.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use prost::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::proto::handler::{
+    Application, ApplicationIdentifier, Device, DeviceIdentifier, DeviceList, DryDownlinkMessage,
+    DryDownlinkResult, DryUplinkMessage, DryUplinkResult, SimulatedUplinkMessage,
+};
+use crate::proto::{Empty, Named};
+use crate::{CallOptions, Client, Error, ErrorKind, Result, Transport, from_json, to_json};
+
+/// Which part of a list to get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// At most this many; 0 or absent: all.
+    pub limit: Option<u64>,
+    /// Leave out this many first.
+    pub offset: Option<u64>,
+}
+
+impl Page {
+    /// At most `limit` items, after the first `offset`.
+    pub fn new(limit: u64, offset: u64) -> Self {
+        Self { limit: Some(limit), offset: Some(offset) }
+    }
+}
+
+/// A part of an application's devices.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DevicePage {
+    /// The devices, by id.
+    pub devices: Vec<Device>,
+    /// How many devices the application has.
+    pub total: u64,
+    /// How many of them are here.
+    pub selected: u64,
+}
+
+/// The calls of a V2 Handler's ApplicationManager.
+///
+/// Every call fails with [`ErrorKind::InvalidArgument`] for an id that is not valid, and otherwise with what the server,
+/// the network or the time limit says.
+#[derive(Clone, Debug)]
+pub struct ApplicationManager {
+    client: Client,
+    options: CallOptions,
+}
+
+/// One call: its gRPC name, and its route, if there is one.
+struct Rpc {
+    name: &'static str,
+    route: Option<(Method, &'static str)>,
+}
+
+macro_rules! rpcs {
+    ($(
+        $(#[$doc:meta])*
+        $function:ident $name:ident($request:ident) -> $answer:ident $(, $method:ident $path:literal)?;
+    )*) => {
+        impl ApplicationManager {
+            $(
+                $(#[$doc])*
+                pub async fn $function(&self, request: &$request) -> Result<$answer> {
+                    let route = None$(.or(Some((Method::$method, $path))))?;
+                    self.call(Rpc { name: stringify!($name), route }, request, &Page::default())
+                        .await
+                        .map(|(answer, _)| answer)
+                }
+            )*
+
+            /// A call by its gRPC name, such as `GetDevice`, with its messages as V2's documented JSON. For bindings.
+            ///
+            /// # Errors
+            /// [`ErrorKind::InvalidArgument`] for JSON that is not the message, [`ErrorKind::Unimplemented`] for an unknown
+            /// name; otherwise those of the call.
+            pub async fn call_json(&self, name: &str, request: &str, page: Page) -> Result<String> {
+                match name {
+                    $(stringify!($name) => to_json(&self.$function(&from_json(request.as_bytes())?).await?),)*
+                    "GetDevicesForApplication" => {
+                        to_json(&self.get_devices(&from_json(request.as_bytes())?, page).await?)
+                    }
+                    _ => Err(Error::new(ErrorKind::Unimplemented, format!("ApplicationManager has no call {name:?}"))),
+                }
+            }
+        }
+    };
+}
+
+rpcs! {
+    /// Registers an application with this Handler. Needs the right `settings`.
+    register_application RegisterApplication(ApplicationIdentifier) -> Empty, POST "/applications";
+    /// An application and its payload functions. Needs the right `settings`.
+    get_application GetApplication(ApplicationIdentifier) -> Application, GET "/applications/{app_id}";
+    /// Replaces an application's settings. Needs the right `settings`.
+    set_application SetApplication(Application) -> Empty, POST "/applications/{app_id}";
+    /// Deletes an application and its devices. Needs the right `delete`.
+    delete_application DeleteApplication(ApplicationIdentifier) -> Empty, DELETE "/applications/{app_id}";
+    /// A device. Needs the right `devices`.
+    get_device GetDevice(DeviceIdentifier) -> Device, GET "/applications/{app_id}/devices/{dev_id}";
+    /// Creates or replaces a device. Needs the right `devices`.
+    set_device SetDevice(Device) -> Empty, POST "/applications/{app_id}/devices/{dev_id}";
+    /// Deletes a device. Needs the right `devices`.
+    delete_device DeleteDevice(DeviceIdentifier) -> Empty, DELETE "/applications/{app_id}/devices/{dev_id}";
+    /// Tries an encoder on fields. gRPC only.
+    dry_downlink DryDownlink(DryDownlinkMessage) -> DryDownlinkResult;
+    /// Tries payload functions on a payload. gRPC only.
+    dry_uplink DryUplink(DryUplinkMessage) -> DryUplinkResult;
+    /// Handles an uplink as if a device had sent it. gRPC only. Needs the right `devices`.
+    simulate_uplink SimulateUplink(SimulatedUplinkMessage) -> Empty;
+}
+
+impl ApplicationManager {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, options: CallOptions::default() }
+    }
+
+    /// The same calls with other options.
+    #[must_use]
+    pub fn with_options(mut self, options: CallOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// An application's devices, or a page of them. Needs the right `devices`.
+    pub async fn get_devices(&self, application: &ApplicationIdentifier, page: Page) -> Result<DevicePage> {
+        let route = Some((Method::GET, "/applications/{app_id}/devices"));
+        let rpc = Rpc { name: "GetDevicesForApplication", route };
+        let (DeviceList { devices }, headers) = self.call(rpc, application, &page).await?;
+        let count = |names: [&str; 2]| {
+            let value = names.iter().find_map(|name| headers.get(*name))?;
+            value.to_str().ok()?.parse().ok()
+        };
+        // A proxy may drop what it does not know.
+        let here = devices.len() as u64;
+        let selected = count(["selected", "grpc-metadata-selected"]).unwrap_or(here);
+        Ok(DevicePage { devices, total: count(["total", "grpc-metadata-total"]).unwrap_or(here), selected })
+    }
+
+    async fn call<Q, A>(&self, rpc: Rpc, request: &Q, page: &Page) -> Result<(A, HeaderMap)>
+    where
+        Q: Message + Serialize + Named,
+        A: Message + DeserializeOwned + Default,
+    {
+        if rpc.route.is_some() || rpc.name == "SimulateUplink" {
+            check_ids(request)?;
+        }
+        match self.client.transport() {
+            Transport::Grpc => {
+                let method = format!("/handler.ApplicationManager/{}", rpc.name);
+                let mut metadata = HeaderMap::new();
+                for (name, value) in [("limit", page.limit), ("offset", page.offset)] {
+                    metadata.extend(
+                        value.map(|value| (http::HeaderName::from_static(name), HeaderValue::from(value))),
+                    );
+                }
+                let answer = self
+                    .client
+                    .unary(&method, request.encode_to_vec().into(), metadata, &self.options)
+                    .await?;
+                let message = A::decode(answer.message).map_err(|e| {
+                    Error::new(ErrorKind::Protocol, "the answer is not the message it should be")
+                        .with_source(e)
+                })?;
+                Ok((message, answer.metadata))
+            }
+            Transport::Http => {
+                let answer = self.client.request(http_request(&rpc, request, page)?, &self.options).await?;
+                let status = answer.status().as_u16();
+                let message = from_json(answer.body()).map_err(|e| {
+                    let message = format!("the answer is not the message it should be: {e}");
+                    Error::new(ErrorKind::Protocol, message).with_http_status(status)
+                })?;
+                Ok((message, answer.headers().clone()))
+            }
+        }
+    }
+}
+
+#[cfg(feature = "http")]
+fn http_request<Q: Serialize + Named>(rpc: &Rpc, request: &Q, page: &Page) -> Result<Request<Bytes>> {
+    let (method, path) = rpc.route.clone().ok_or_else(|| {
+        let message = format!("{} has no HTTP route; use a grpc:// or grpcs:// address", rpc.name);
+        Error::new(ErrorKind::Unimplemented, message)
+    })?;
+    let encode = |id: &str| utf8_percent_encode(id, NON_ALPHANUMERIC).to_string();
+    let mut uri =
+        path.replace("{app_id}", &encode(request.app_id())).replace("{dev_id}", &encode(request.dev_id()));
+    let query: Vec<_> = [("limit", page.limit), ("offset", page.offset)]
+        .iter()
+        .filter_map(|(name, value)| value.map(|value| format!("{name}={value}")))
+        .collect();
+    if !query.is_empty() {
+        uri = format!("{uri}?{}", query.join("&"));
+    }
+    let body =
+        if method == Method::POST { crate::json::to_request_json(request)?.into() } else { Bytes::new() };
+    Request::builder()
+        .method(method)
+        .uri(uri)
+        .body(body)
+        .map_err(|e| Error::new(ErrorKind::Internal, "cannot build the request").with_source(e))
+}
+
+#[cfg(not(feature = "http"))]
+fn http_request<Q>(rpc: &Rpc, _: &Q, _: &Page) -> Result<Request<Bytes>> {
+    let _ = (&rpc.route, NON_ALPHANUMERIC, utf8_percent_encode);
+    Err(Error::new(ErrorKind::Unimplemented, "this build has no http transport"))
+}
+
+fn check_ids(request: &impl Named) -> Result<()> {
+    check_id("app_id", request.app_id())?;
+    if request.has_dev_id() { check_id("dev_id", request.dev_id()) } else { Ok(()) }
+}
+
+/// `^[0-9a-z](?:[_-]?[0-9a-z]){1,35}$` (wire.md, section 5).
+fn check_id(name: &str, id: &str) -> Result<()> {
+    let wrong = |what: &str| Err(Error::new(ErrorKind::InvalidArgument, format!("{name} not valid: {what}")));
+    if id.is_empty() {
+        return wrong("it is empty");
+    }
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let separated = id.split(['_', '-']).all(|part| !part.is_empty() && part.chars().all(plain));
+    let letters = id.chars().filter(|c| plain(*c)).count();
+    if !separated || !(2..=36).contains(&letters) {
+        return wrong(
+            "expected 2 to 36 lower-case letters and digits, with single dashes or underscores between them",
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ids_follow_the_servers_rule() {
+        for good in ["ab", "a1", "my-app_2", "0-0", &"a".repeat(36), &format!("a{}", "-b".repeat(35))] {
+            assert!(check_id("app_id", good).is_ok(), "{good}");
+        }
+        for bad in ["", "a", "A-b", "-ab", "ab-", "a--b", "a.b", "a/b", "..", "é1", "a b", &"a".repeat(37)] {
+            let error = check_id("dev_id", bad).unwrap_err();
+            assert!(
+                error.kind() == ErrorKind::InvalidArgument && error.message().starts_with("dev_id "),
+                "{bad}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_that_passes_needs_no_encoding(id in "\\PC{0,40}|[0-9a-z_.-]{0,40}") {
+            if check_id("app_id", &id).is_ok() {
+                prop_assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            }
+        }
+    }
+}
