@@ -151,7 +151,7 @@ mod tests {
             ("http://h?x=hunter2", "path or query"),
             ("http://h:0", "port"),
             ("http://h:99999", "port"),
-            ("http://h:x", "expected"),
+            ("http://h:x", "port"),
             ("http://a b", "expected"),
         ] {
             let error = Address::parse(text).unwrap_err();

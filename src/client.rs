@@ -130,12 +130,12 @@ impl ClientBuilder {
                 self.connect_timeout,
             )?)),
             #[cfg(feature = "http")]
-            Transport::Http => Channel::Http(crate::http_channel::HttpChannel::new(
+            Transport::Http => Channel::Http(Box::new(crate::http_channel::HttpChannel::new(
                 &address,
                 self.credentials.clone(),
                 self.ca.as_deref(),
                 self.connect_timeout,
-            )?),
+            )?)),
             #[cfg(not(all(feature = "grpc", feature = "http")))]
             other => {
                 let message =
@@ -189,7 +189,7 @@ enum Channel {
     #[cfg(feature = "grpc")]
     Grpc(Box<crate::grpc_channel::GrpcChannel>),
     #[cfg(feature = "http")]
-    Http(crate::http_channel::HttpChannel),
+    Http(Box<crate::http_channel::HttpChannel>),
 }
 
 impl Client {

@@ -166,7 +166,7 @@ impl Error {
     }
 
     /// The same with another message; unchanged, and not copied, where the messages are equal.
-    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
+    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn map_message(mut self, change: impl FnOnce(&str) -> String) -> Self {
         let message = change(self.message());
         if message != self.message() {

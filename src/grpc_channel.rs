@@ -124,8 +124,9 @@ fn from_status(status: tonic::Status) -> Error {
         let (kind, message) = crate::network::read(source);
         return Error::new(kind, message).with_grpc_code(code).with_source(status);
     }
-    let not_grpc = "grpc-status header missing";
-    let kind = if status.message().starts_with(not_grpc) {
+    // tonic's own words, for an HTTP answer that is not gRPC's, and for one beyond MAX_ANSWER.
+    let tonics = ["grpc-status header missing", "Error, decoded message length too large"];
+    let kind = if tonics.iter().any(|text| status.message().starts_with(text)) {
         ErrorKind::Protocol
     } else {
         classify(Status::Grpc(code), status.message())

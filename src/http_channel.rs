@@ -182,25 +182,9 @@ fn from_reqwest(error: reqwest::Error) -> Error {
     } else if error.is_builder() {
         (ErrorKind::InvalidArgument, "the request is not valid".to_owned())
     } else {
-        match crate::network::read(&error) {
-            // The connection stood, and something came that is not HTTP.
-            (ErrorKind::Unavailable, message) if is_parse_error(&error) => (ErrorKind::Protocol, message),
-            found => found,
-        }
+        crate::network::read(&error)
     };
     Error::new(kind, message).with_source(error)
-}
-
-fn is_parse_error(error: &reqwest::Error) -> bool {
-    // hyper's error type is not in reach; its words are stable and only refine the kind.
-    let mut source = std::error::Error::source(error);
-    while let Some(current) = source {
-        if current.to_string().contains("invalid HTTP") {
-            return true;
-        }
-        source = current.source();
-    }
-    false
 }
 
 #[cfg(test)]

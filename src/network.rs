@@ -26,6 +26,11 @@ pub(crate) fn read(error: &(dyn StdError + 'static)) -> (ErrorKind, String) {
             return read_io(error);
         }
         last = current.to_string();
+        // The types of hyper and h2 are not in reach here; their words for bytes of another protocol are.
+        let strange = ["invalid HTTP", "frame with invalid size", "unexpected message from connection"];
+        if strange.iter().any(|words| last.contains(words)) {
+            return (ErrorKind::Protocol, "the server speaks another protocol on this port".to_owned());
+        }
         depth += 1;
         next = current.source().filter(|_| depth < MAX_DEPTH);
     }

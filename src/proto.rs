@@ -24,6 +24,7 @@ pub mod discovery {
 pub struct Empty {}
 
 /// The ids in a message, which the ApplicationManager's HTTP routes take from the path.
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) trait Named {
     fn app_id(&self) -> &str {
         ""
@@ -38,6 +39,7 @@ pub(crate) trait Named {
     }
 }
 
+#[cfg(any(feature = "grpc", feature = "http"))]
 macro_rules! named {
     ($($message:ident: $($id:ident)*;)*) => { $(
         impl Named for handler::$message {
@@ -60,6 +62,7 @@ macro_rules! named {
     };
 }
 
+#[cfg(any(feature = "grpc", feature = "http"))]
 named! {
     ApplicationIdentifier: app_id;
     Application: app_id;

@@ -27,6 +27,7 @@ impl Secret {
     }
 
     /// `text` without this secret, for messages that come from elsewhere.
+    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn redact(&self, text: &str) -> String {
         // A secret of a few characters would tear harmless words apart, and guessing it needs no log.
         if self.0.len() < 8 { text.to_owned() } else { text.replace(self.expose(), "<redacted>") }
