@@ -1,0 +1,74 @@
+// Runs every test, and ends with one line that counts them all. `npm test`, or `npm test -- node types` for some.
+import { spawn } from 'node:child_process'
+
+import { prepare } from './prepare.mjs'
+
+/** Each suite: what to run, and how its runner counts. */
+const suites = {
+  rust: ['cargo', ['test', '--workspace', '--all-features', '--exclude', 'ttn-auth-node', '--no-fail-fast']],
+  node: ['npm', ['run', '--silent', 'test:node']],
+  types: ['npm', ['run', '--silent', 'test:types']],
+  'node-red': ['npm', ['run', '--silent', 'test:node-red']],
+  readme: ['npm', ['run', '--silent', 'test:readme']],
+}
+
+/** cargo test, and node:test in its spec and tap reporters. */
+const counts = [
+  { pattern: /^test result: \w+\. (\d+) passed; (\d+) failed/, read: ([, passed, failed]) => [+passed, +failed] },
+  { pattern: /^(?:ℹ|#) pass (\d+)/, read: ([, passed]) => [+passed, 0] },
+  { pattern: /^(?:ℹ|#) (?:fail|cancelled) (\d+)/, read: ([, failed]) => [0, +failed] },
+]
+
+/** Runs one suite with its output passed through, and counts. */
+function run(name, [command, args]) {
+  return new Promise((resolve) => {
+    console.log(`\n--- ${name}: ${command} ${args.join(' ')}`)
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const total = { name, passed: 0, failed: 0 }
+    let rest = ''
+    child.stdout.setEncoding('utf8')
+    child.stdout.on('data', (text) => {
+      process.stdout.write(text)
+      const lines = (rest + text).split('\n')
+      rest = lines.pop()
+      for (const line of lines) {
+        for (const { pattern, read } of counts) {
+          const match = pattern.exec(line.replace(/\x1b\[\d+m/g, ''))
+          if (!match) continue
+          const [passed, failed] = read(match)
+          total.passed += passed
+          total.failed += failed
+        }
+      }
+    })
+    child.on('error', (error) => {
+      console.error(`${command} could not be started: ${error.message}`)
+      total.failed += 1
+      resolve(total)
+    })
+    child.on('close', (code) => {
+      // A suite that broke off, or that ran nothing, has failed too.
+      if (code !== 0 && total.failed === 0) total.failed += 1
+      if (total.passed === 0 && total.failed === 0) total.failed += 1
+      resolve(total)
+    })
+  })
+}
+
+const chosen = process.argv.slice(2)
+const unknown = chosen.filter((name) => !Object.hasOwn(suites, name))
+if (unknown.length > 0) {
+  console.error(`no suite ${unknown.join(', ')}; there are ${Object.keys(suites).join(', ')}`)
+  process.exit(2)
+}
+
+await prepare()
+const totals = []
+for (const [name, suite] of Object.entries(suites)) {
+  if (chosen.length === 0 || chosen.includes(name)) totals.push(await run(name, suite))
+}
+console.log()
+for (const { name, passed, failed } of totals) console.log(`${name.padEnd(10)} ${passed} passed, ${failed} failed`)
+const sum = (key) => totals.reduce((all, total) => all + total[key], 0)
+console.log(`\n${sum('passed')} passed, ${sum('failed')} failed`)
+process.exitCode = sum('failed') === 0 ? 0 : 1
