@@ -1,0 +1,134 @@
+'use strict';
+
+const { CALLS, rpcMethod } = require('./calls');
+const { invalid } = require('./problem');
+const { join, route } = require('./path');
+
+const HTTP_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
+const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE']);
+
+/**
+ * Reads what a message asks for. Returns `{ transport, timeout, call }`, where `call(client, options)` resolves to the
+ * properties of the answer. Throws a `Problem` for what cannot be asked; nothing has been sent then.
+ *
+ * @param config the ttn-request node's properties
+ * @param network its network (for the application id)
+ * @param msg the message; the host is the one thing it cannot choose
+ */
+function plan(config, network, msg) {
+  const timeout = limit(msg.timeout ?? config.timeout);
+  const ids = (payload) => ({
+    app_id: id('app_id', msg.app_id, config.appId, payload?.app_id, network.appId),
+    dev_id: id('dev_id', msg.dev_id, config.devId, payload?.dev_id),
+  });
+  if (config.call === 'http') return { transport: 'http', timeout, call: httpCall(config, msg, ids()) };
+  if (config.call === 'grpc') return { transport: 'grpc', timeout, call: grpcCall(config, msg) };
+  const transport = config.transport === 'http' ? 'http' : 'grpc';
+  return { transport, timeout, call: namedCall(config, msg, transport, ids) };
+}
+
+/** One of the ApplicationManager's calls, with documented JSON in and out. */
+function namedCall(config, msg, transport, ids) {
+  const name = msg.method ?? config.call;
+  if (typeof name !== 'string' || !Object.hasOwn(CALLS, name)) throw invalid('call', { name: String(name) });
+  const known = CALLS[name];
+  if (transport === 'http' && !known.route) throw invalid('grpc-only', { name });
+  let message = {};
+  if (known.sends) {
+    if (!isPlain(msg.payload)) throw invalid('payload-object', { name });
+    message = { ...msg.payload };
+  }
+  const given = ids(known.sends ? message : undefined);
+  for (const key of known.ids) {
+    if (!given[key]) throw invalid('id-missing', { name: key });
+    message[key] = given[key];
+  }
+  const page = known.pages ? paging(msg.query) : {};
+  return async (client, options) => {
+    const payload = await client[name](message, { ...page, ...options });
+    const path = transport === 'grpc' ? rpcMethod(name) : route(known.route, message, page);
+    const code = transport === 'grpc' ? { grpcCode: 0 } : { statusCode: 200 };
+    return { payload: payload ?? {}, ...code, responseUrl: join(client.address, path) };
+  };
+}
+
+/** Any HTTP route of the network. */
+function httpCall(config, msg, ids) {
+  const method = String(msg.method ?? config.httpMethod ?? 'GET').toUpperCase();
+  if (!HTTP_METHODS.has(method)) throw invalid('http-method', { name: method.slice(0, 20) });
+  const path = route(msg.path ?? config.path, ids, msg.query);
+  const body = WITHOUT_BODY.has(method) ? undefined : bodyOf(msg.payload);
+  return async (client, options) => {
+    const responseUrl = join(client.address, path);
+    const answer = await client.request({ method, path, body, ...options });
+    return { payload: read(answer), statusCode: answer.status, headers: answer.headers, responseUrl };
+  };
+}
+
+/** Any gRPC method, its message as the caller encoded it. */
+function grpcCall(config, msg) {
+  const method = msg.method ?? config.rpc;
+  if (typeof method !== 'string' || !/^\/[A-Za-z0-9_.]+\/[A-Za-z0-9_]+$/.test(method)) throw invalid('rpc-method');
+  const message = msg.payload ?? Buffer.alloc(0);
+  if (!(message instanceof Uint8Array)) throw invalid('payload-buffer');
+  return async (client, options) => {
+    const answer = await client.unary(method, message, options);
+    const metadata = { ...answer.metadata, ...answer.trailers };
+    return { payload: answer.message, grpcCode: 0, metadata, responseUrl: join(client.address, method) };
+  };
+}
+
+/** The first id that is given: by the message, by the node, by the payload, by the network. */
+function id(name, ...candidates) {
+  const found = candidates.find((value) => value !== undefined && value !== null && value !== '');
+  if (found === undefined) return undefined;
+  if (typeof found !== 'string') throw invalid('id-text', { name });
+  const unset = /^\$\{([^}]+)\}$/.exec(found);
+  if (unset) throw invalid('variable', { name: unset[1] });
+  return found;
+}
+
+/** A time limit in ms, or undefined for the network's. */
+function limit(value) {
+  if (value === undefined || value === null || value === '') return undefined;
+  const ms = Number(value);
+  if (!(ms > 0 && ms <= 2 ** 31)) throw invalid('timeout');
+  return ms;
+}
+
+function paging(query) {
+  if (query === undefined || query === null) return {};
+  if (!isPlain(query)) throw invalid('query');
+  const page = {};
+  for (const name of ['limit', 'offset']) {
+    if (query[name] === undefined) continue;
+    const number = Number(query[name]);
+    if (!Number.isSafeInteger(number) || number < 0) throw invalid('query');
+    page[name] = number;
+  }
+  return page;
+}
+
+function bodyOf(payload) {
+  if (payload === undefined || payload === null) return undefined;
+  if (typeof payload === 'string' || payload instanceof Uint8Array) return payload;
+  return JSON.stringify(payload);
+}
+
+/** JSON as an object, other text as text, anything else as a Buffer. */
+function read({ headers, body }) {
+  const type = String(headers?.['content-type'] ?? '');
+  if (/[/+]json\b/.test(type)) {
+    try {
+      return JSON.parse(body.toString('utf8'));
+    } catch {
+      return body.toString('utf8');
+    }
+  }
+  return type.startsWith('text/') ? body.toString('utf8') : body;
+}
+
+const isPlain = (value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+
+module.exports = { plan };

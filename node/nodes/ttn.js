@@ -1,0 +1,89 @@
+'use strict';
+
+// Node-RED's nodes for The Things Network. What they do is in lib/; here it meets Node-RED: node creation, messages,
+// status, closing. Errors of any kind end in `done(error)`: nothing that is thrown here may end the host process.
+
+const { Network } = require('./lib/network');
+const { plan } = require('./lib/request');
+const { Pool } = require('./lib/pool');
+const { Problem, statusOf, toNodeError } = require('./lib/problem');
+
+/** Calls of one node at once. HTTP/2 carries many more; the server's limit of 5 a second does not. */
+const CALLS_AT_ONCE = 16;
+
+/** Properties of an answer: what an earlier node left of them would look like this one's. */
+const ANSWER = ['statusCode', 'grpcCode', 'headers', 'metadata', 'responseUrl'];
+
+module.exports = function (RED) {
+  function TtnCredentials(config) {
+    RED.nodes.createNode(this, config);
+    const network = new Network(config, this.credentials?.secret);
+    // A node is printed and passed around; the secret is not needed on it any more.
+    this.credentials = {};
+    Object.defineProperty(this, 'network', { value: network });
+    this.on('close', () => network.close());
+  }
+  RED.nodes.registerType('ttn-credentials', TtnCredentials, {
+    credentials: { secret: { type: 'password' } },
+  });
+
+  function TtnRequest(config) {
+    RED.nodes.createNode(this, config);
+    const node = this;
+    const network = RED.nodes.getNode(config.network)?.network;
+    const pool = new Pool(CALLS_AT_ONCE);
+    const closing = new AbortController();
+
+    const show = (status) => {
+      if (!closing.signal.aborted) node.status(status);
+    };
+    const showProgress = () => {
+      const { active, waiting } = pool;
+      const text = waiting > 0 ? RED._('ttn.status.requesting-many', { active, waiting }) : 'ttn.status.requesting';
+      show({ fill: 'blue', shape: 'dot', text });
+    };
+
+    async function handle(msg, send, done) {
+      const started = performance.now();
+      try {
+        if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
+        const { transport, timeout, call } = plan(config, network, msg);
+        showProgress();
+        const answer = await call(network.client(transport), { timeout, signal: closing.signal });
+        for (const name of ANSWER) delete msg[name];
+        const ms = Math.round(performance.now() - started);
+        show({ fill: 'green', shape: 'dot', text: RED._('ttn.status.ok', { ms }) });
+        send(Object.assign(msg, answer));
+        done();
+      } catch (error) {
+        show(statusOf(RED, error));
+        for (const name of ANSWER) delete msg[name];
+        if (error?.httpStatus !== undefined) msg.statusCode = error.httpStatus;
+        if (error?.grpcCode !== undefined) msg.grpcCode = error.grpcCode;
+        done(toNodeError(RED, error));
+      }
+    }
+
+    node.on('input', (msg, send, done) => pool.run(() => handle(msg, send, done)));
+    node.on('close', async (done) => {
+      closing.abort();
+      const dropped = await pool.close();
+      if (dropped > 0) node.warn(RED._('ttn.problem.dropped', { count: dropped }));
+      done();
+    });
+
+    show(initialStatus(config, network));
+  }
+  RED.nodes.registerType('ttn-request', TtnRequest);
+
+  /** Says before the first message what would make every message fail. */
+  function initialStatus(config, network) {
+    if (!network) return { fill: 'grey', shape: 'ring', text: 'ttn.status.not-configured' };
+    try {
+      network.client(config.call === 'http' || (config.call !== 'grpc' && config.transport === 'http') ? 'http' : 'grpc');
+      return {};
+    } catch (error) {
+      return statusOf(RED, error);
+    }
+  }
+};
