@@ -1,1 +1,5 @@
-fn main() { napi_build::setup(); }
+//! Tells the linker what a Node.js addon needs on each platform.
+
+fn main() {
+    napi_build::setup();
+}

@@ -1,1 +1,17 @@
-//! addon
+//! The Node.js addon of ttn-auth: it converts between JavaScript's values and the core's, and decides nothing.
+//!
+//! Three rules hold everywhere here. A panic never leaves Rust, since it would end the process: synchronous items are
+//! `catch_unwind`, futures and callbacks are wrapped by hand ([`promise`]). Every error that JavaScript sees is its own
+//! `AuthError` ([`error`]). Handles of JavaScript values stay on their thread; what crosses is plain data ([`hooks`]).
+
+#![allow(unreachable_pub, reason = "napi exports what is `pub`")]
+
+mod args;
+mod client;
+mod contained;
+mod credentials;
+mod error;
+mod hooks;
+mod promise;
+mod raw;
+mod runtime;

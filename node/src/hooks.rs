@@ -1,0 +1,119 @@
+//! What JavaScript does for the addon: `index.js` hands these functions over when it loads.
+//!
+//! They live in a thread local, because each worker thread has its own JavaScript. References to JavaScript values in
+//! flight (signals and their listeners) stay in JavaScript too, under the number of their call: a Rust thread that
+//! drops such a reference would have to go through Node's thread to do it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use napi::bindgen_prelude::{FnArgs, FromNapiValue, FunctionRef, JsValuesTupleIntoVec, Object, Unknown};
+use napi::{Env, Error, Result, Status};
+use napi_derive::napi;
+
+use crate::promise;
+
+/// Code, kind, message, hint, transient, gRPC code, HTTP status, the causes' texts, and the cause itself where it is a
+/// JavaScript value.
+pub(crate) type ErrorFields<'a> = (
+    &'static str,
+    &'static str,
+    String,
+    &'static str,
+    bool,
+    Option<i32>,
+    Option<u32>,
+    Vec<String>,
+    Option<Unknown<'a>>,
+);
+
+struct Hooks {
+    error: FunctionRef<FnArgs<ErrorFields<'static>>, Unknown<'static>>,
+    parse: FunctionRef<String, Unknown<'static>>,
+    stringify: FunctionRef<Unknown<'static>, Option<String>>,
+    query: FunctionRef<Unknown<'static>, String>,
+    entries: FunctionRef<Unknown<'static>, Vec<Vec<String>>>,
+    watch: FunctionRef<FnArgs<(Unknown<'static>, u32)>, bool>,
+    unwatch: FunctionRef<u32, Unknown<'static>>,
+}
+
+thread_local! {
+    static HOOKS: RefCell<Option<Rc<Hooks>>> = const { RefCell::new(None) };
+}
+
+/// Called by `index.js`, once in each environment, before anything else.
+#[napi(catch_unwind, skip_typescript)]
+pub fn register(functions: Object) -> Result<()> {
+    fn function<T: FromNapiValue>(functions: &Object, name: &str) -> Result<T> {
+        functions.get(name)?.ok_or_else(|| Error::new(Status::InvalidArg, format!("no function {name}")))
+    }
+    let hooks = Hooks {
+        error: function(&functions, "error")?,
+        parse: function(&functions, "parse")?,
+        stringify: function(&functions, "stringify")?,
+        query: function(&functions, "query")?,
+        entries: function(&functions, "entries")?,
+        watch: function(&functions, "watch")?,
+        unwatch: function(&functions, "unwatch")?,
+    };
+    // The old ones are dropped outside the borrow: dropping calls into Node.
+    let old = HOOKS.with(|slot| slot.borrow_mut().replace(Rc::new(hooks)));
+    drop(old);
+    Ok(())
+}
+
+/// Called by a signal's listener: ends the call of this number, if it is still in flight.
+#[napi(catch_unwind, skip_typescript)]
+pub fn cancel(call: u32) {
+    promise::cancel(call);
+}
+
+fn call<Args, Return>(
+    env: &Env,
+    pick: impl FnOnce(&Hooks) -> &FunctionRef<Args, Return>,
+    args: Args,
+) -> Result<Return>
+where
+    Args: JsValuesTupleIntoVec,
+    Return: FromNapiValue,
+{
+    let hooks = HOOKS
+        .with(|slot| slot.borrow().clone())
+        .ok_or_else(|| Error::new(Status::GenericFailure, "the addon is used without its index.js"))?;
+    pick(&hooks).borrow_back(env)?.call(args)
+}
+
+/// An `AuthError`.
+pub(crate) fn error<'a>(env: &'a Env, fields: ErrorFields<'a>) -> Result<Unknown<'a>> {
+    call(env, |hooks| &hooks.error, FnArgs::from(fields))
+}
+
+/// `JSON.parse`.
+pub(crate) fn parse<'a>(env: &'a Env, text: String) -> Result<Unknown<'a>> {
+    call(env, |hooks| &hooks.parse, text)
+}
+
+/// `JSON.stringify`; nothing for what JSON cannot say, such as a function.
+pub(crate) fn stringify(env: &Env, value: Unknown) -> Result<Option<String>> {
+    call(env, |hooks| &hooks.stringify, value)
+}
+
+/// An object as an URL's query.
+pub(crate) fn query(env: &Env, value: Unknown) -> Result<String> {
+    call(env, |hooks| &hooks.query, value)
+}
+
+/// An object's names and values, as text.
+pub(crate) fn entries(env: &Env, value: Unknown) -> Result<Vec<Vec<String>>> {
+    call(env, |hooks| &hooks.entries, value)
+}
+
+/// Listens to an `AbortSignal` for a call; true if it is aborted already.
+pub(crate) fn watch(env: &Env, signal: Unknown, number: u32) -> Result<bool> {
+    call(env, |hooks| &hooks.watch, FnArgs::from((signal, number)))
+}
+
+/// Stops listening; the signal's reason, if it is aborted.
+pub(crate) fn unwatch<'a>(env: &'a Env, number: u32) -> Result<Unknown<'a>> {
+    call(env, |hooks| &hooks.unwatch, number)
+}
