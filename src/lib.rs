@@ -47,6 +47,21 @@ mod network;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
 
+#[cfg(feature = "server")]
+mod account;
+#[cfg(feature = "server")]
+mod authenticator;
+#[cfg(feature = "server")]
+mod claims;
+#[cfg(feature = "server")]
+mod exchange;
+#[cfg(feature = "server")]
+mod id;
+#[cfg(feature = "server")]
+mod keys;
+#[cfg(feature = "server")]
+mod verify;
+
 pub use carrier::{Carrier, Presented};
 pub use credentials::{AccessKey, AccessToken, Credentials, CredentialsKind, Description};
 pub use error::{Error, ErrorKind, Result};
@@ -62,3 +77,16 @@ pub use client::{CallOptions, Client, ClientBuilder, DEFAULT_TIMEOUT, UnaryAnswe
 pub use discovery::{DEFAULT_DISCOVERY, Discovery};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use manager::{ApplicationManager, DevicePage, Page};
+
+#[cfg(feature = "server")]
+pub use account::{AccountServer, Exchanged};
+#[cfg(feature = "server")]
+pub use authenticator::{Authenticator, AuthenticatorBuilder};
+#[cfg(feature = "server")]
+pub use claims::{Claims, Name, Right, Rights};
+#[cfg(feature = "server")]
+pub use id::{AppId, DevId};
+#[cfg(feature = "server")]
+pub use keys::{Algorithm, KeySet, PublicKey};
+#[cfg(feature = "server")]
+pub use verify::{Clock, Verifier};
