@@ -55,7 +55,6 @@ mod authenticator;
 mod claims;
 #[cfg(feature = "server")]
 mod exchange;
-#[cfg(feature = "server")]
 mod id;
 #[cfg(feature = "server")]
 mod keys;
@@ -84,7 +83,6 @@ pub use account::{AccountServer, Exchanged};
 pub use authenticator::{Authenticator, AuthenticatorBuilder};
 #[cfg(feature = "server")]
 pub use claims::{Claims, Name, Right, Rights};
-#[cfg(feature = "server")]
 pub use id::{AppId, DevId};
 #[cfg(feature = "server")]
 pub use keys::{Algorithm, KeySet, PublicKey};

@@ -30,12 +30,8 @@ pub(crate) trait Named {
         ""
     }
 
-    fn dev_id(&self) -> &str {
-        ""
-    }
-
-    fn has_dev_id(&self) -> bool {
-        false
+    fn dev_id(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -52,12 +48,8 @@ macro_rules! named {
         }
     };
     (@ dev_id) => {
-        fn dev_id(&self) -> &str {
-            &self.dev_id
-        }
-
-        fn has_dev_id(&self) -> bool {
-            true
+        fn dev_id(&self) -> Option<&str> {
+            Some(&self.dev_id)
         }
     };
 }
