@@ -94,18 +94,13 @@ impl ClientBuilder {
         self
     }
 
-    pub(crate) fn at(mut self, address: &str) -> Self {
-        self.address = address.to_owned();
+    pub(crate) fn at(mut self, address: String) -> Self {
+        self.address = address;
         self
     }
 
     pub(crate) fn without_credentials(mut self) -> Self {
         self.credentials = None;
-        self
-    }
-
-    pub(crate) fn ca_unless_given(mut self, pem: &str) -> Self {
-        self.ca.get_or_insert_with(|| pem.to_owned());
         self
     }
 

@@ -17,20 +17,29 @@ use crate::{CallOptions, Client, Error, ErrorKind, Result, Transport, from_json}
 /// The public V2 network's discovery service (closed since 2021).
 pub const DEFAULT_DISCOVERY: &str = "grpcs://discovery.thethings.network:1900";
 
-/// A client of a discovery service.
+/// A client of a discovery service, and of the handlers that it names.
+///
+/// ```no_run
+/// use ttn_auth::{Client, Credentials, DEFAULT_DISCOVERY, Discovery, Transport};
+/// # async fn example() -> ttn_auth::Result<()> {
+/// let settings = Client::builder(DEFAULT_DISCOVERY).credentials(Credentials::access_key("ttn-account-v2.abc")?);
+/// let client = Discovery::new(settings)?.client("my-app", Transport::Grpc).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Discovery {
     client: Client,
+    settings: ClientBuilder,
 }
 
 impl Discovery {
-    /// A discovery service at this address; [`DEFAULT_DISCOVERY`] is the public network's. CA, time limits and
-    /// `allow_insecure` are taken from the builder `settings`, credentials are not.
+    /// A discovery service at the builder's address. Credentials in it are for the handlers; discovery never sees them.
     ///
     /// # Errors
     /// Those of [`ClientBuilder::build`].
-    pub fn new(address: &str, settings: &ClientBuilder) -> Result<Self> {
-        Ok(Self { client: settings.clone().without_credentials().at(address).build()? })
+    pub fn new(settings: ClientBuilder) -> Result<Self> {
+        Ok(Self { client: settings.clone().without_credentials().build()?, settings })
     }
 
     /// One announcement.
@@ -64,18 +73,13 @@ impl Discovery {
         self.call("GetByAppID", &GetByAppIdRequest { app_id: app_id.to_owned() }, None).await
     }
 
-    /// A client of the handler that serves an application, trusting the certificate that the handler announces. Credentials
-    /// and the rest come from `settings`; a CA in `settings` wins over the announced certificate.
+    /// A client of the handler that serves an application, with the credentials, time limits and `allow_insecure` that
+    /// were given to [`new`](Self::new). It trusts the certificate that the handler announces, or else the CA given.
     ///
     /// # Errors
     /// Those of [`get_by_app_id`](Self::get_by_app_id) and [`ClientBuilder::build`]; [`ErrorKind::Protocol`] if the
     /// announcement has no address for this transport.
-    pub async fn client(
-        &self,
-        app_id: &str,
-        transport: Transport,
-        settings: &ClientBuilder,
-    ) -> Result<Client> {
+    pub async fn client(&self, app_id: &str, transport: Transport) -> Result<Client> {
         let found = self.get_by_app_id(app_id).await?;
         let certificate =
             Some(found.certificate.as_str()).filter(|certificate| !certificate.trim().is_empty());
@@ -98,11 +102,8 @@ impl Discovery {
                     }
                 }),
             };
-        let mut settings = settings.clone().at(&address.ok_or_else(missing)?);
-        if let Some(certificate) = certificate {
-            settings = settings.ca_unless_given(certificate);
-        }
-        settings.build()
+        let settings = self.settings.clone().at(address.ok_or_else(missing)?);
+        certificate.into_iter().fold(settings, ClientBuilder::ca).build()
     }
 
     async fn call<Q, A>(&self, name: &str, request: &Q, path: Option<String>) -> Result<A>

@@ -120,12 +120,9 @@ impl Client {
                 Some("http") => Transport::Http,
                 Some(_) => return Err(invalid("transport must be 'grpc' or 'http'")),
             };
-            let settings = builder(&options, String::new())?;
-            let address = options.text("discovery")?;
-            let future = async move {
-                let discovery = Discovery::new(address.as_deref().unwrap_or(DEFAULT_DISCOVERY), &settings)?;
-                discovery.client(&app_id, transport, &settings).await
-            };
+            let address = options.text("discovery")?.unwrap_or_else(|| DEFAULT_DISCOVERY.to_owned());
+            let discovery = Discovery::new(builder(&options, address)?)?;
+            let future = async move { discovery.client(&app_id, transport).await };
             Ok(Call { future, signal: options.value("signal")? })
         };
         promise(env, prepare, |env, client| Self::new(client).into_unknown(env))
