@@ -1,32 +1,32 @@
-'use strict';
+'use strict'
 // The one error that this package throws and rejects with.
 
 /** `AUTH_TOKEN_EXPIRED` and `token-expired` are the same kind. */
-const kindOf = (code) => code.replace(/^AUTH_/, '').toLowerCase().replaceAll('_', '-');
+const kindOf = (code) => code.replace(/^AUTH_/, '').toLowerCase().replaceAll('_', '-')
 
 class AuthError extends Error {
   constructor(message, { code = 'AUTH_INTERNAL', transient = false, hint, grpcCode, httpStatus, cause } = {}) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.code = code;
-    this.kind = kindOf(code);
-    this.transient = transient;
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.kind = kindOf(code)
+    this.transient = transient
     // Absent rather than undefined, so that an error prints without noise.
-    if (hint !== undefined) this.hint = hint;
-    if (grpcCode !== undefined) this.grpcCode = grpcCode;
-    if (httpStatus !== undefined) this.httpStatus = httpStatus;
+    if (hint !== undefined) this.hint = hint
+    if (grpcCode !== undefined) this.grpcCode = grpcCode
+    if (httpStatus !== undefined) this.httpStatus = httpStatus
   }
 
   toJSON() {
-    const { name, message, code, kind, transient, hint, grpcCode, httpStatus } = this;
-    return { name, message, code, kind, transient, hint, grpcCode, httpStatus };
+    const { name, message, code, kind, transient, hint, grpcCode, httpStatus } = this
+    return { name, message, code, kind, transient, hint, grpcCode, httpStatus }
   }
 }
-Object.defineProperty(AuthError.prototype, 'name', { value: 'AuthError', writable: true, configurable: true });
+Object.defineProperty(AuthError.prototype, 'name', { value: 'AuthError', writable: true, configurable: true })
 
 /** Called by the addon; the arguments are those of `ErrorFields` in src/hooks.rs. */
 function build(code, _kind, message, hint, transient, grpcCode, httpStatus, causes, reason) {
-  let cause = reason ?? undefined;
-  for (const text of [...causes].reverse()) cause = new Error(text, cause === undefined ? undefined : { cause });
+  let cause = reason ?? undefined
+  for (const text of [...causes].reverse()) cause = new Error(text, cause === undefined ? undefined : { cause })
   return new AuthError(message, {
     code,
     transient,
@@ -34,7 +34,7 @@ function build(code, _kind, message, hint, transient, grpcCode, httpStatus, caus
     grpcCode: grpcCode ?? undefined,
     httpStatus: httpStatus ?? undefined,
     cause,
-  });
+  })
 }
 
-module.exports = { AuthError, build };
+module.exports = { AuthError, build }

@@ -1,56 +1,56 @@
-'use strict';
+'use strict'
 // Finds the addon: built in this folder, or in the optional package of this platform.
 
-const { existsSync } = require('node:fs');
-const { join } = require('node:path');
+const { existsSync } = require('node:fs')
+const { join } = require('node:path')
 
 /** The platform as napi names it: `linux-x64-gnu`, `darwin-arm64`, `win32-x64-msvc`. */
 function target() {
-  const { platform, arch } = process;
+  const { platform, arch } = process
   if (platform === 'linux') {
-    const suffix = arch === 'arm' ? 'eabihf' : '';
-    return `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}${suffix}`;
+    const suffix = arch === 'arm' ? 'eabihf' : ''
+    return `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}${suffix}`
   }
-  return platform === 'win32' ? `win32-${arch}-msvc` : `${platform}-${arch}`;
+  return platform === 'win32' ? `win32-${arch}-msvc` : `${platform}-${arch}`
 }
 
 function isMusl() {
   // The report names glibc's version where Node runs on glibc. Without the network part it takes no name look-ups.
-  const report = process.report;
-  const before = report.excludeNetwork;
-  report.excludeNetwork = true;
+  const report = process.report
+  const before = report.excludeNetwork
+  report.excludeNetwork = true
   try {
-    return !report.getReport().header.glibcVersionRuntime;
+    return !report.getReport().header.glibcVersionRuntime
   } finally {
-    report.excludeNetwork = before;
+    report.excludeNetwork = before
   }
 }
 
 function load() {
-  const name = target();
-  const local = join(__dirname, `ttn-auth.${name}.node`);
-  const packaged = `@thingskey/ttn-auth-${name}`;
+  const name = target()
+  const local = join(__dirname, `ttn-auth.${name}.node`)
+  const packaged = `@thingskey/ttn-auth-${name}`
   if (existsSync(local)) {
-    return attempt(local, `${local} is there, but Node cannot load it`, 'Build it again on this machine: npm run build.');
+    return attempt(local, `${local} is there, but Node cannot load it`, 'Build it again on this machine: npm run build.')
   }
   try {
-    require.resolve(packaged);
+    require.resolve(packaged)
   } catch {
     throw new Error(
       `@thingskey/ttn-auth has no addon for ${name} (Node ${process.version}). ` +
         `Install ${packaged}, without --omit=optional; where there is no such package, or in a clone of the ` +
         'repository, build it: npm run build (needs Rust).',
-    );
+    )
   }
-  return attempt(packaged, `${packaged} is installed, but Node cannot load it`, `Install it again: npm install ${packaged}.`);
+  return attempt(packaged, `${packaged} is installed, but Node cannot load it`, `Install it again: npm install ${packaged}.`)
 }
 
 function attempt(path, problem, remedy) {
   try {
-    return require(path);
+    return require(path)
   } catch (cause) {
-    throw new Error(`${problem}: ${cause.message}. ${remedy}`, { cause });
+    throw new Error(`${problem}: ${cause.message}. ${remedy}`, { cause })
   }
 }
 
-module.exports = { load, target };
+module.exports = { load, target }

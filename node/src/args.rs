@@ -106,9 +106,15 @@ impl<'a> Fields<'a> {
         self.of_type(field, &[ValueType::Object], "a list of strings")
     }
 
+    /// An object, as it is.
+    pub(crate) fn object(&self, field: &str) -> Result<Option<Unknown<'a>>> {
+        self.of_type::<Unknown>(field, &[ValueType::Object], "an object")?;
+        self.value(field)
+    }
+
     /// An object whose values become text.
     pub(crate) fn entries(&self, env: &Env, field: &str) -> Result<Vec<(String, String)>> {
-        let Some(value) = self.value(field)? else { return Ok(Vec::new()) };
+        let Some(value) = self.object(field)? else { return Ok(Vec::new()) };
         let entries = hooks::entries(env, value).map_err(|error| unreadable(field, &error))?;
         Ok(entries
             .into_iter()

@@ -12,6 +12,8 @@ mod contained;
 mod credentials;
 mod error;
 mod hooks;
+#[cfg(feature = "test-panics")]
+mod panics;
 mod promise;
 mod raw;
 mod runtime;

@@ -78,7 +78,7 @@ fn http_request(env: &Env, fields: &Fields) -> Result<Request<Bytes>> {
         .map_err(|_| invalid("method must be an HTTP method, such as GET"))?;
     let mut uri =
         fields.text("path")?.ok_or_else(|| invalid("path is missing, such as /applications/my-app"))?;
-    if let Some(query) = fields.value("query")? {
+    if let Some(query) = fields.object("query")? {
         let query = hooks::query(env, query).map_err(|error| unreadable("query", &error))?;
         if !query.is_empty() {
             uri = format!("{uri}{}{query}", if uri.contains('?') { '&' } else { '?' });

@@ -1,0 +1,145 @@
+// Credentials: what is accepted, what is refused and why, and that nothing shows the secret.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inspect, format } from 'node:util'
+import { serialize } from 'node:v8'
+
+import { AuthError, Credentials } from '../../node/index.js'
+
+const SECRET = 'hunter2hunter2'
+const KEY = `ttn-account-v2.${SECRET}`
+const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const CLAIMS = {
+  iss: 'ttn-account-v2',
+  sub: 'me',
+  exp: 1_700_000_000.5,
+  scope: ['apps:my-app'],
+  apps: { 'my-app': ['devices', 'settings'] },
+}
+const TOKEN = `${part({ alg: 'ES256' })}.${part(CLAIMS)}.${SECRET}`
+
+const refused = (act, code, message) =>
+  assert.throws(act, (error) => {
+    assert.ok(error instanceof AuthError, String(error))
+    assert.ok(error instanceof Error)
+    assert.equal(error.name, 'AuthError')
+    assert.equal(error.code, code)
+    assert.equal(error.kind, code.replace('AUTH_', '').toLowerCase().replaceAll('_', '-'))
+    assert.match(error.message, message)
+    assert.equal(error.transient, false)
+    assert.ok(error.hint.length > 10)
+    assert.ok(!inspect(error, { depth: 9 }).includes(SECRET))
+    return true
+  })
+
+test('parse tells the kinds apart', () => {
+  assert.equal(Credentials.parse(KEY).kind, 'access-key')
+  assert.equal(Credentials.parse(TOKEN).kind, 'bearer-token')
+  assert.equal(Credentials.bearerToken(TOKEN).kind, 'bearer-token')
+  assert.equal(Credentials.accessKey(SECRET).kind, 'access-key')
+})
+
+test('what travels', () => {
+  assert.deepEqual(Credentials.parse(KEY).headers(), { authorization: `Key ${KEY}` })
+  assert.deepEqual(Credentials.parse(KEY).metadata(), { key: KEY })
+  assert.deepEqual(Credentials.parse(TOKEN).headers(), { authorization: `Bearer ${TOKEN}` })
+  assert.deepEqual(Credentials.parse(TOKEN).metadata(), { token: TOKEN })
+})
+
+test('describe reads the claims, and leaves out what is not there', () => {
+  assert.deepEqual(Credentials.parse(TOKEN).describe(), {
+    kind: 'bearer-token',
+    issuer: 'ttn-account-v2',
+    subject: 'me',
+    scope: ['apps:my-app'],
+    expiresAt: new Date(1_700_000_000_500),
+    apps: { 'my-app': ['devices', 'settings'] },
+  })
+  assert.deepEqual(Credentials.parse(KEY).describe(), { kind: 'access-key', issuer: 'ttn-account-v2' })
+  assert.deepEqual(Credentials.accessKey(KEY, { appId: 'my-app' }).describe(), {
+    kind: 'access-key',
+    issuer: 'ttn-account-v2',
+    appId: 'my-app',
+  })
+  assert.deepEqual(Credentials.bearerToken('no-jwt').describe(), { kind: 'bearer-token' })
+})
+
+test('an application named like a property of objects is an ordinary one', () => {
+  const token = `${part({ alg: 'ES256' })}.${Buffer.from('{"apps":{"__proto__":["devices"]}}').toString('base64url')}.x`
+  const { apps } = Credentials.parse(token).describe()
+  assert.equal({}.devices, undefined)
+  assert.equal(Object.getPrototypeOf({}), Object.prototype)
+  assert.ok(apps)
+})
+
+test('refusals name what is wrong', () => {
+  const invalid = 'AUTH_INVALID_CREDENTIALS'
+  refused(() => Credentials.parse(''), invalid, /empty/)
+  refused(() => Credentials.parse(` ${KEY}`), invalid, /blank/)
+  refused(() => Credentials.parse(`${KEY}\n`), invalid, /line break/)
+  refused(() => Credentials.parse(`${KEY}\0`), invalid, /control/)
+  refused(() => Credentials.parse(`Bearer ${TOKEN}`), invalid, /"Bearer "/)
+  refused(() => Credentials.parse(`key ${KEY}`), invalid, /"Key "/)
+  refused(() => Credentials.parse('${TTN_KEY}'), invalid, /TTN_KEY is not set/)
+  refused(() => Credentials.parse(SECRET), invalid, /neither/)
+  refused(() => Credentials.parse(`a.b.${SECRET}`), invalid, /neither/)
+  refused(() => Credentials.parse(`ttn.\ud800${SECRET}`), invalid, /ASCII/)
+  refused(() => Credentials.bearerToken(KEY), invalid, /access key/)
+  refused(() => Credentials.accessKey(TOKEN), invalid, /bearer token/)
+})
+
+test('arguments of the wrong type are refused, whatever they are', () => {
+  const wrong = 'AUTH_INVALID_ARGUMENT'
+  for (const value of [undefined, null, 1, true, {}, [KEY], Symbol('x'), 1n, () => KEY, Buffer.from(KEY), new String(KEY)]) {
+    for (const make of [Credentials.parse, Credentials.bearerToken, Credentials.accessKey]) {
+      refused(() => make(value), wrong, /must be a string/)
+    }
+  }
+  refused(() => Credentials.accessKey(KEY, 'my-app'), wrong, /options must be an object/)
+  refused(() => Credentials.accessKey(KEY, { appId: 7 }), wrong, /appId must be a string, not a number/)
+})
+
+test('nothing shows the secret', () => {
+  for (const credentials of [Credentials.parse(KEY), Credentials.parse(TOKEN)]) {
+    const { kind } = credentials
+    assert.equal(inspect(credentials), `Credentials { kind: '${kind}' }`)
+    assert.equal(JSON.stringify({ credentials }), `{"credentials":{"kind":"${kind}"}}`)
+    const shown = [
+      inspect(credentials, { showHidden: true, depth: Infinity, customInspect: false, getters: true }),
+      inspect({ nested: [credentials] }, { depth: 9 }),
+      format('%s %o %O %j', credentials, credentials, credentials, credentials),
+      String(credentials),
+      `${Object.entries(credentials)}`,
+      inspect(structuredClone(credentials)),
+      serialize(credentials).toString('latin1'),
+    ]
+    for (const text of shown) assert.ok(!text.includes(SECRET), text)
+  }
+})
+
+test('methods refuse another object, and the class cannot be made by hand', () => {
+  for (const act of [
+    () => Credentials.prototype.headers.call({}),
+    () => Object.create(Credentials.prototype).headers(),
+    () => Reflect.get(Credentials.prototype, 'kind', {}),
+    () => new Credentials(),
+  ]) {
+    assert.throws(act, Error)
+  }
+  assert.doesNotThrow(() => inspect(Credentials.prototype))
+})
+
+test('an AuthError can be made, thrown and written as JSON', () => {
+  const error = new AuthError('no', { code: 'AUTH_TOKEN_EXPIRED', hint: 'renew', httpStatus: 500, cause: new Error('c') })
+  assert.deepEqual(JSON.parse(JSON.stringify(error)), {
+    name: 'AuthError',
+    message: 'no',
+    code: 'AUTH_TOKEN_EXPIRED',
+    kind: 'token-expired',
+    transient: false,
+    hint: 'renew',
+    httpStatus: 500,
+  })
+  assert.match(error.stack, /^AuthError: no\n/)
+  assert.equal(new AuthError('x').code, 'AUTH_INTERNAL')
+})
