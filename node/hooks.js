@@ -5,8 +5,10 @@ const { build } = require('./error.js')
 
 /** The functions for one loaded addon. */
 function hooks(native) {
-  // Listeners of the calls in flight, by the call's number (src/promise.rs).
-  const watched = new Map()
+  // The signal of each call in flight, by the call's number (src/promise.rs), and the calls of each signal. One listener
+  // serves all calls of a signal: Node warns of a leak when there are more than ten.
+  const signals = new Map()
+  const watched = new WeakMap()
 
   return {
     error: build,
@@ -30,17 +32,28 @@ function hooks(native) {
       if (typeof signal?.addEventListener !== 'function' || typeof signal.aborted !== 'boolean') {
         throw new TypeError('expected an AbortSignal')
       }
-      const listener = () => native.cancel(call)
-      watched.set(call, { signal, listener })
-      signal.addEventListener('abort', listener, { once: true })
+      let entry = watched.get(signal)
+      if (!entry) {
+        const calls = new Set()
+        entry = { calls, listener: () => calls.forEach((each) => native.cancel(each)) }
+        signal.addEventListener('abort', entry.listener, { once: true })
+        watched.set(signal, entry)
+      }
+      entry.calls.add(call)
+      signals.set(call, signal)
       return signal.aborted
     },
 
     unwatch(call) {
-      const { signal, listener } = watched.get(call) ?? {}
-      watched.delete(call)
-      signal?.removeEventListener('abort', listener)
-      return signal?.aborted ? signal.reason : undefined
+      const signal = signals.get(call)
+      signals.delete(call)
+      const { calls, listener } = watched.get(signal)
+      calls.delete(call)
+      if (calls.size === 0) {
+        watched.delete(signal)
+        signal.removeEventListener('abort', listener)
+      }
+      return signal.aborted ? signal.reason : undefined
     },
   }
 }
