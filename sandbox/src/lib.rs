@@ -2,6 +2,7 @@
 
 mod issuer;
 mod mint;
+pub mod vectors;
 
 pub use issuer::{Algorithm, ISSUER, Issuer, SigningKey};
 pub use mint::{APP_ID, APPLICATION_RIGHTS, Mint, TokenKind};
