@@ -1,0 +1,65 @@
+// The example flow, and how it is wired to a sandbox.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { root } from './prepare.mjs'
+
+/** The flow as it is in the repository: addresses of a sandbox on its usual ports, no secrets. */
+export const example = () => JSON.parse(readFileSync(join(root, 'examples', 'node-red', 'ttn-request.json'), 'utf8'))
+
+/** The flow with its networks' addresses, certificate and secrets replaced by the sandbox's. The other nodes stay. */
+export function wire(flow, sandbox) {
+  const ours = new Set(example().filter(isNetwork).map((node) => node.id))
+  return flow.map((node) => {
+    if (!ours.has(node.id)) return node
+    return {
+      ...node,
+      appId: sandbox.appId,
+      grpcAddress: sandbox.grpcsAddress,
+      httpAddress: sandbox.httpsAddress,
+      ca: sandbox.ca,
+      credentials: { secret: node.kind === 'access-key' ? sandbox.accessKey : sandbox.bearerToken },
+    }
+  })
+}
+
+const isNetwork = (node) => node.type === 'ttn-credentials'
+
+/**
+ * Presses each inject button of the flow that leads to a request, one after the other.
+ * @returns {Promise<{credential: string, transport: string, device?: string, error?: string, ms: number}[]>}
+ */
+export async function pressAll(RED, flow) {
+  const rows = []
+  for (const request of flow.filter((node) => node.type === 'ttn-request')) {
+    const button = flow.find((node) => node.type === 'inject' && node.wires.flat().includes(request.id))
+    if (!button) continue
+    const network = flow.find((node) => node.id === request.network)
+    const started = performance.now()
+    const outcome = await press(RED, button.id, request.id)
+    const ms = performance.now() - started
+    rows.push({ credential: network?.kind ?? '?', transport: request.transport, ms, ...outcome })
+  }
+  return rows
+}
+
+/** What the request node made of one press: its message, or its error. */
+function press(RED, buttonId, requestId) {
+  const label = `ttn-press-${requestId}`
+  return new Promise((resolve) => {
+    const ended = (outcome) => {
+      clearTimeout(limit)
+      RED.hooks.remove(`*.${label}`)
+      resolve(outcome)
+    }
+    const limit = setTimeout(ended, 30_000, { error: 'no answer within 30 s' })
+    RED.hooks.add(`onSend.${label}`, (events) => {
+      const event = events.find(({ source }) => source.id === requestId)
+      if (event) ended({ device: event.msg.payload?.dev_id, devEui: event.msg.payload?.lorawan_device?.dev_eui })
+    })
+    RED.hooks.add(`onComplete.${label}`, ({ node, error }) => {
+      if (error && node.id === requestId) ended({ error: error.message })
+    })
+    RED.nodes.getNode(buttonId).receive()
+  })
+}

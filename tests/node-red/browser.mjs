@@ -1,0 +1,29 @@
+// A real browser for the editor's tests: Debian's chromium, driven by playwright-core.
+import { existsSync } from 'node:fs'
+
+import { chromium } from 'playwright-core'
+
+const PLACES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+
+/** Where the browser is, or undefined. */
+export const browserPath = () => PLACES.find((path) => path && existsSync(path))
+
+/** A page with the editor loaded, and everything that the server sent to it. */
+export async function openEditor(url) {
+  const executablePath = browserPath()
+  if (!executablePath) throw new Error('no browser: install chromium, or name one in CHROMIUM')
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] })
+  const page = await browser.newPage({ viewport: { width: 1280, height: 720 }, deviceScaleFactor: 2 })
+  const received = []
+  page.on('response', async (response) => {
+    // A redirect has no body, and a page that closes takes its bodies along.
+    received.push({ url: response.url(), text: await response.text().catch(() => '') })
+  })
+  page.on('websocket', (socket) => {
+    socket.on('framereceived', ({ payload }) => received.push({ url: socket.url(), text: payload.toString() }))
+  })
+  await page.goto(url)
+  await page.waitForFunction(() => window.RED?.nodes?.getType?.('ttn-request') && window.RED.nodes.filterNodes({}).length > 0)
+  await page.waitForSelector('#red-ui-loading-progress', { state: 'hidden' })
+  return { browser, page, received }
+}

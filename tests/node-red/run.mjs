@@ -1,0 +1,47 @@
+// `npm run test:node-red`: the suite on Node-RED 4.1 with this Node.js, then on Node-RED 5 with one that it runs on.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { prepare, root } from '../../scripts/prepare.mjs'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const wanted = process.argv.slice(2)
+const files = readdirSync(here)
+  .filter((name) => name.endsWith('.test.mjs') && (wanted.length === 0 || wanted.includes(name.split('.')[0])))
+  .map((name) => join(here, name))
+
+function run(command, args, env = {}) {
+  console.error(`> ${[...Object.entries(env).map(([name, value]) => `${name}=${value}`), command, ...args.map(short)].join(' ')}`)
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
+  if (error) console.error(error.message)
+  return status === 0
+}
+const short = (arg) => arg.replace(root, '.')
+
+/** Node-RED 5 needs Node.js 22.9; npm has whole ones. */
+function newerNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major > 22 || (major === 22 && minor >= 9)) return process.execPath
+  const prefix = join(root, '.cache', 'node-22')
+  const node = join(prefix, 'node_modules', 'node', 'bin', 'node')
+  if (!existsSync(node)) run('npm', ['install', '--no-audit', '--no-fund', '--prefix', prefix, 'node@22'])
+  return node
+}
+
+/** The editor's test needs a browser. A CI machine is Debian, as root, without one. */
+function installBrowser() {
+  if (process.env.CHROMIUM || existsSync('/usr/bin/chromium') || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return
+  run('apt-get', ['update', '-q'])
+  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'])
+}
+
+prepare()
+installBrowser()
+const results = [
+  // One file at a time: each starts servers, and times limits on a small machine.
+  run(process.execPath, ['--test', '--test-concurrency=1', ...files], { TTN_NODE_RED: 'node-red' }),
+  run(newerNode(), ['--test', '--test-concurrency=1', ...files], { TTN_NODE_RED: 'node-red-5' }),
+]
+process.exitCode = results.every(Boolean) ? 0 : 1

@@ -1,0 +1,104 @@
+// The two commands of the README: `npm start` and `npm start -- --once`.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import { example, pressAll, wire } from '../../scripts/example.mjs'
+import { startNodeRed } from '../../scripts/node-red.mjs'
+import { root } from '../../scripts/prepare.mjs'
+import { Sandbox, nodeRed as version } from './support.mjs'
+
+/** `npm start` without npm, which would stand between it and signals. */
+function start(...args) {
+  const child = spawn(process.execPath, [join(root, 'scripts', 'start.mjs'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let stdout = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text
+    child.emit('printed')
+  })
+  return { child, closed: once(child, 'close'), stdout: () => stdout }
+}
+
+const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('ttn-auth-'))
+
+test('--once reads the device four times and ends by itself, leaving nothing behind', async () => {
+  const before = folders()
+  const { closed, stdout } = start('--once')
+  const [code] = await closed
+  assert.equal(code, 0, stdout())
+  const lines = stdout().trim().split('\n')
+  assert.match(lines[0], /^credential +transport +device read +time$/)
+  for (const row of ['access key +gRPC', 'access key +HTTP', 'bearer token +gRPC', 'bearer token +HTTP']) {
+    assert.equal(lines.filter((line) => new RegExp(`^${row} +dev-1 0000000000000001 +\\d+ ms$`).test(line)).length, 1, stdout())
+  }
+  assert.equal(lines.at(-1), '4 of 4 read the device')
+  assert.deepEqual(folders(), before)
+})
+
+test('serves the editor on 127.0.0.1 and nowhere else, and ends on a signal', async () => {
+  const { child, closed, stdout } = start('--port', '18800')
+  while (!/Ctrl-C/.test(stdout())) await Promise.race([once(child, 'printed'), closed.then(() => assert.fail(stdout()))])
+  const [, url] = /Node-RED +(http:\/\/127\.0\.0\.1:\d+\/)/.exec(stdout())
+  assert.match(await (await fetch(url)).text(), /Node-RED/)
+  const { port } = new URL(url)
+  const others = Object.values(networkInterfaces()).flat().filter(({ internal }) => !internal)
+  for (const { address, scopeid, family } of [...others, { address: '::1', family: 'IPv6' }]) {
+    const host = family === 'IPv6' && scopeid ? `${address}%${scopeid}` : address
+    assert.equal(await refuses(host, port), true, `${host} must not answer`)
+  }
+  child.kill('SIGTERM')
+  assert.deepEqual(await closed, [0, null])
+})
+
+/** Whether nothing accepts connections there. */
+function refuses(host, port) {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 5000 })
+    socket.on('connect', () => resolve(false)).on('error', () => resolve(true)).on('timeout', () => resolve(true))
+    socket.on('close', () => socket.destroy())
+  })
+}
+
+test('a row that fails is reported as failed; the server listens on the loopback address', async (t) => {
+  const sandbox = await Sandbox.start({ rateLimit: false })
+  const userDir = mkdtempSync(join(tmpdir(), 'ttn-rows-'))
+  t.after(() => rmSync(userDir, { recursive: true, force: true }))
+  const nodeRed = await startNodeRed({ userDir, nodeRed: version })
+  assert.equal(nodeRed.server.address().address, '127.0.0.1')
+  const wired = wire(example(), sandbox).map((node) =>
+    node.kind === 'access-key' ? { ...node, credentials: { secret: 'ttn-account-v2.wrong' } } : node,
+  )
+  await nodeRed.deploy(wired)
+  const rows = await pressAll(nodeRed.RED, wired)
+  assert.deepEqual(
+    rows.map(({ credential, device, error }) => [credential, device ?? /^[^(]*/.exec(error)[0].trim()]),
+    [
+      ['access-key', 'invalid access key'],
+      ['access-key', 'invalid access key'],
+      ['bearer-token', 'dev-1'],
+      ['bearer-token', 'dev-1'],
+    ],
+  )
+
+  // Import > Examples lists the flow.
+  const examples = await (await fetch(`${nodeRed.url}library/_examples_/flows/`)).json().catch(() => undefined)
+  const listed = JSON.stringify(examples ?? (await (await fetch(`${nodeRed.url}library/flows/_examples_`)).text()))
+  assert.match(listed, /ttn-auth/)
+  await nodeRed.stop()
+  await sandbox.stop()
+})
+
+test('the example holds no secret and nothing of this machine', () => {
+  const networks = example().filter(({ type }) => type === 'ttn-credentials')
+  assert.deepEqual(networks.map(({ kind }) => kind).sort(), ['access-key', 'bearer-token'])
+  for (const network of networks) {
+    assert.equal(network.credentials, undefined)
+    assert.equal(network.ca, '')
+    assert.match(network.grpcAddress, /^grpc:\/\/127\.0\.0\.1:1904$/)
+  }
+})

@@ -1,0 +1,124 @@
+// What the node tests share: Node-RED's test helper on the Node-RED under test, one sandbox, flows in short.
+import { createRequire } from 'node:module'
+import { once } from 'node:events'
+import { createServer, connect } from 'node:net'
+import { after, afterEach, before } from 'node:test'
+import { inspect } from 'node:util'
+
+const require = createRequire(import.meta.url)
+
+/** Which Node-RED: `node-red` (4.1) or `node-red-5`. Set by run.mjs, which also chooses the Node.js for it. */
+export const nodeRed = process.env.TTN_NODE_RED ?? 'node-red'
+
+export const nodes = require('../../node/nodes/ttn.js')
+const { Sandbox } = require('../../node/index.js')
+const helper = require('node-red-node-test-helper')
+helper.init(require.resolve(nodeRed), { logging: { console: { level: 'off' } } })
+export { helper, Sandbox }
+
+/** Starts a sandbox for a test file, unloads the flow after each test. `sandbox()` is the running one. */
+export function withSandbox() {
+  let sandbox
+  before(async () => {
+    sandbox = await Sandbox.start({ rateLimit: false })
+  })
+  afterEach(() => helper.unload())
+  after(() => sandbox.stop())
+  return () => sandbox
+}
+
+export const CREDENTIALS = ['access-key', 'bearer-token']
+export const TRANSPORTS = ['grpc', 'http']
+
+/** The sandbox's secret of a kind. */
+export const secretOf = (sandbox, kind) => (kind === 'access-key' ? sandbox.accessKey : sandbox.bearerToken)
+
+/** A ttn-credentials node for the sandbox. */
+export function network(sandbox, more = {}) {
+  return {
+    id: 'network', type: 'ttn-credentials', name: '', kind: 'access-key', appId: sandbox.appId,
+    grpcAddress: sandbox.grpcAddress, httpAddress: sandbox.httpAddress, ca: '', allowInsecure: false, timeout: '', ...more,
+  }
+}
+
+/** A ttn-request node on a tab, with a helper node behind it and a catch node beside it. */
+export function flow(request, config) {
+  return [
+    { id: 'tab', type: 'tab', label: 'test' },
+    ...[config].flat().filter(Boolean),
+    {
+      id: 'request', type: 'ttn-request', z: 'tab', name: '', network: 'network', call: 'getDevice', transport: 'grpc',
+      appId: '', devId: 'dev-1', httpMethod: 'GET', path: '', rpc: '', timeout: '', wires: [['out']], ...request,
+    },
+    { id: 'out', type: 'helper', z: 'tab', wires: [] },
+    { id: 'catch', type: 'catch', z: 'tab', scope: null, uncaught: false, wires: [['caught']] },
+    { id: 'caught', type: 'helper', z: 'tab', wires: [] },
+  ]
+}
+
+/** Loads a flow with the network's secret. */
+export async function load(nodesOfFlow, secret) {
+  await helper.load(nodes, nodesOfFlow, secret === undefined ? {} : { network: { secret } })
+}
+
+/** Sends a message into the request node; resolves to `{ out }` or `{ caught }`, the message that came of it. */
+export function send(msg = {}) {
+  const answer = next()
+  helper.getNode('request').receive(msg)
+  return answer
+}
+
+/** The next message behind the request node, or at the catch node. */
+export function next() {
+  return new Promise((resolve) => {
+    const watched = { out: helper.getNode('out'), caught: helper.getNode('caught') }
+    const listeners = Object.entries(watched).map(([name, node]) => {
+      const listener = (msg) => {
+        for (const [other, heard] of listeners) other.removeListener('input', heard)
+        resolve({ [name]: msg })
+      }
+      node.on('input', listener)
+      return [node, listener]
+    })
+  })
+}
+
+/** Every status that the request node has shown, in order. */
+export const statuses = () => helper.getNode('request').status.getCalls().filter(of('request')).map((call) => call.args[0])
+const of = (id) => (call) => call.thisValue.id === id
+
+/** Everything that was logged. */
+export const logged = () => helper.log().args.map(([entry]) => inspect(entry, { depth: Infinity, showHidden: true }))
+
+/** A TCP proxy that shows which connections are open; `hold` swallows everything instead of passing it on. */
+export async function proxy(address, { hold = false, port = 0 } = {}) {
+  const target = new URL(address.replace(/^grpc/, 'http'))
+  const open = new Set()
+  const server = createServer((socket) => {
+    open.add(socket)
+    server.emit('opened', socket)
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      open.delete(socket)
+      server.emit('closed', socket)
+    })
+    if (hold) return socket.resume()
+    const upstream = connect(target.port, target.hostname)
+    upstream.on('error', () => socket.destroy())
+    socket.pipe(upstream).pipe(socket)
+    socket.on('close', () => upstream.destroy())
+    upstream.on('close', () => socket.destroy())
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const scheme = address.split('://')[0]
+  return {
+    server,
+    open,
+    address: `${scheme}://127.0.0.1:${server.address().port}`,
+    stop() {
+      for (const socket of open) socket.destroy()
+      server.close()
+    },
+  }
+}
