@@ -1,8 +1,27 @@
 //! A stand-in V2 network on loopback: account server, Handler and discovery, for tests, demos and newcomers.
 
+mod account;
+mod body;
+mod cayenne;
+mod device;
+mod discovery;
+mod gateway;
+mod grpc;
+mod handler;
+mod handler_grpc;
 mod issuer;
+mod lengths;
 mod mint;
+mod payload;
+mod rate;
+mod rest;
+mod sandbox;
+mod serve;
+mod store;
+mod tls;
 pub mod vectors;
 
 pub use issuer::{Algorithm, ISSUER, Issuer, SigningKey};
 pub use mint::{APP_ID, APPLICATION_RIGHTS, Mint, TokenKind};
+pub use sandbox::{DEV_ID, Ports, RATE_LIMIT, Sandbox, SandboxOptions};
+pub use tls::Identity;

@@ -1,0 +1,314 @@
+//! The Handler over HTTP: the routes of V2's grpc-gateway, and its habits. Every error of the service is a 500.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, Request, StatusCode};
+use hyper::body::Incoming;
+use ttn_auth::proto::handler::{ApplicationIdentifier, DeviceIdentifier};
+use ttn_auth::{Carrier, Error, ErrorKind, Result, to_json};
+
+use crate::body::{application, application_identifier, device};
+use crate::handler::{Call, Handler};
+use crate::rest::{body, escaped, json, query, segments, text};
+use crate::serve::{Reply, Service};
+use crate::store::UNKNOWN;
+
+pub(crate) struct Gateway(pub(crate) Arc<Handler>);
+
+impl Service for Gateway {
+    async fn call(&self, request: Request<Incoming>) -> Reply {
+        self.answer(request).await.unwrap_or_else(|refusal| refusal)
+    }
+}
+
+/// The routes, whatever the method.
+enum Route {
+    Applications,
+    Application { app_id: String },
+    Devices { app_id: String },
+    Device { app_id: String, dev_id: String },
+}
+
+impl Route {
+    fn find(segments: Vec<String>) -> Option<Self> {
+        // A colon in the last segment would begin a verb, and no route has one.
+        if segments.last().is_some_and(|last| last.contains(':')) {
+            return None;
+        }
+        let names: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match *names {
+            ["applications"] => Some(Self::Applications),
+            ["applications", app] => Some(Self::Application { app_id: app.to_owned() }),
+            ["applications", app, "devices"] => Some(Self::Devices { app_id: app.to_owned() }),
+            ["applications", app, "devices", dev] => {
+                Some(Self::Device { app_id: app.to_owned(), dev_id: dev.to_owned() })
+            }
+            _ => None,
+        }
+    }
+
+    fn allows(&self, method: &Method) -> bool {
+        let methods: &[Method] = match self {
+            Self::Applications => &[Method::POST],
+            Self::Devices { .. } => &[Method::GET, Method::POST, Method::PUT],
+            Self::Application { .. } | Self::Device { .. } => {
+                &[Method::GET, Method::POST, Method::PUT, Method::DELETE]
+            }
+        };
+        methods.contains(method)
+    }
+}
+
+/// What went well, and the list's totals.
+struct Success {
+    body: String,
+    metadata: Vec<(&'static str, String)>,
+}
+
+impl Success {
+    fn new(body: Result<String>) -> Result<Self> {
+        Ok(Self { body: body?, metadata: Vec::new() })
+    }
+
+    fn empty((): ()) -> Result<Self> {
+        Self::new(Ok("{}".to_owned()))
+    }
+}
+
+impl Gateway {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Reply> {
+        // Paging is looked at before the route, whatever it is.
+        let offset = page(request.uri(), "offset")?;
+        let limit = page(request.uri(), "limit")?;
+        let route =
+            Route::find(segments(request.uri())).ok_or_else(|| text(StatusCode::NOT_FOUND, "Not Found"))?;
+        if !route.allows(request.method()) {
+            return Err(text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
+        }
+        let (parts, incoming) = request.into_parts();
+        let header = |name: &str| {
+            let value = parts.headers.get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let timeout = match header("grpc-timeout").filter(|text| !text.is_empty()) {
+            Some(text) => go_timeout(&text).ok_or_else(|| {
+                refused(StatusCode::BAD_REQUEST, 3, &format!("invalid grpc-timeout: {text}"))
+            })?,
+            None => Timeout::None,
+        };
+        let call = Call {
+            presented: Carrier::AuthorizationHeader.extract(&parts.headers),
+            limit: limit.or_else(|| header("grpc-metadata-limit")),
+            offset: offset.or_else(|| header("grpc-metadata-offset")),
+        };
+        let content = body(incoming).await?;
+        let work = self.dispatch(&parts.method, route, &call, &content);
+        let result = match timeout {
+            Timeout::None => work.await,
+            Timeout::After(limit) => {
+                tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late().into()))
+            }
+        };
+        result.map(success).map_err(|refusal| match refusal {
+            Refusal::Body(error) => refused(StatusCode::BAD_REQUEST, 3, error.message()),
+            Refusal::Service(error) => {
+                refused(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, &http_message(&error))
+            }
+        })
+    }
+
+    async fn dispatch(
+        &self,
+        method: &Method,
+        route: Route,
+        call: &Call,
+        content: &[u8],
+    ) -> Result<Success, Refusal> {
+        let handler = &*self.0;
+        let get = *method == Method::GET;
+        let delete = *method == Method::DELETE;
+        let answer = match route {
+            Route::Applications => {
+                Success::empty(handler.register_application(call, application_identifier(content)?).await?)
+            }
+            Route::Application { app_id } if get => {
+                let found = handler.get_application(call, ApplicationIdentifier { app_id }).await?;
+                Success::new(to_json(&found))
+            }
+            Route::Application { app_id } if delete => {
+                Success::empty(handler.delete_application(call, ApplicationIdentifier { app_id }).await?)
+            }
+            Route::Application { app_id } => {
+                let mut request = application(content)?;
+                request.app_id = app_id;
+                Success::empty(handler.set_application(call, request).await?)
+            }
+            Route::Devices { app_id } if get => {
+                let found = handler.get_devices(call, ApplicationIdentifier { app_id }).await?;
+                let metadata = vec![
+                    ("grpc-metadata-selected", found.list.devices.len().to_string()),
+                    ("grpc-metadata-total", found.total.to_string()),
+                ];
+                Success::new(to_json(&found.list)).map(|success| Success { metadata, ..success })
+            }
+            Route::Devices { app_id } => {
+                let mut request = device(content)?;
+                request.app_id = app_id;
+                Success::empty(handler.set_device(call, request).await?)
+            }
+            Route::Device { app_id, dev_id } if get => {
+                let found = handler.get_device(call, DeviceIdentifier { app_id, dev_id }).await?;
+                Success::new(to_json(&found))
+            }
+            Route::Device { app_id, dev_id } if delete => {
+                Success::empty(handler.delete_device(call, DeviceIdentifier { app_id, dev_id }).await?)
+            }
+            Route::Device { app_id, dev_id } => {
+                let mut request = device(content)?;
+                (request.app_id, request.dev_id) = (app_id, dev_id);
+                Success::empty(handler.set_device(call, request).await?)
+            }
+        };
+        Ok(answer?)
+    }
+}
+
+/// Why there is no good answer: the body, or the service.
+pub(crate) enum Refusal {
+    Body(Error),
+    Service(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Service(error)
+    }
+}
+
+fn success(success: Success) -> Reply {
+    let mut reply = json(StatusCode::OK, escaped(&success.body));
+    let headers = reply.headers_mut();
+    headers.insert("grpc-metadata-content-type", HeaderValue::from_static("application/grpc"));
+    for (name, value) in success.metadata {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
+    reply
+}
+
+fn refused(status: StatusCode, code: i32, message: &str) -> Reply {
+    let quoted = serde_json::Value::from(message).to_string();
+    json(status, escaped(&format!(r#"{{"error":{quoted},"code":{code},"message":{quoted}}}"#)))
+}
+
+/// The text of an error over HTTP: codes that V2 has no words of its own for are named in it.
+fn http_message(error: &Error) -> String {
+    let name = match error.grpc_code() {
+        Some(1) => "Canceled",
+        Some(4) => "DeadlineExceeded",
+        Some(8) => "ResourceExhausted",
+        Some(12) => "Unimplemented",
+        Some(14) => "Unavailable",
+        _ => return error.message().to_owned(),
+    };
+    format!("Internal error: [{name}] {}", error.message())
+}
+
+fn late() -> Error {
+    Error::new(ErrorKind::Timeout, "context deadline exceeded").with_grpc_code(4)
+}
+
+enum Timeout {
+    None,
+    After(Duration),
+}
+
+/// Digits and a unit, such as `500m`; below zero it is over before it began.
+fn go_timeout(text: &str) -> Option<Timeout> {
+    let unit = text.chars().last()?;
+    let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok()?;
+    let nanoseconds: i64 = match unit {
+        'H' => 3_600_000_000_000,
+        'M' => 60_000_000_000,
+        'S' => 1_000_000_000,
+        'm' => 1_000_000,
+        'u' => 1_000,
+        'n' => 1,
+        _ => return None,
+    };
+    Some(match number {
+        0 => Timeout::None,
+        1.. => Timeout::After(Duration::from_nanos(number.saturating_mul(nanoseconds).unsigned_abs())),
+        _ => Timeout::After(Duration::ZERO),
+    })
+}
+
+/// A paging parameter as Go's `strconv.Atoi` reads it. Only what is above 0 counts.
+fn page(uri: &http::Uri, name: &str) -> Result<Option<String>, Reply> {
+    let Some(given) = query(uri, name) else { return Ok(None) };
+    let wrong = |why: &str| text(StatusCode::BAD_REQUEST, &format!("strconv.Atoi: parsing {given:?}: {why}"));
+    let digits = given.strip_prefix(['+', '-']).unwrap_or(&given);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong("invalid syntax"));
+    }
+    let number: i64 = given.parse().map_err(|_| wrong("value out of range"))?;
+    Ok((number > 0).then(|| number.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paging_is_read_as_go_reads_it() {
+        for (query, expected) in [
+            ("", Ok(None)),
+            ("?limit=", Ok(None)),
+            ("?limit=2&limit=x", Ok(Some("2"))),
+            ("?limit=%2B2", Ok(Some("2"))),
+            ("?limit=-2", Ok(None)),
+            ("?limit=0", Ok(None)),
+            ("?limit=x", Err(())),
+            ("?limit=1.0", Err(())),
+            ("?limit=+2", Err(())),
+            ("?limit=9223372036854775808", Err(())),
+        ] {
+            let uri = format!("/applications{query}").parse().unwrap();
+            let found = page(&uri, "limit").map_err(|reply| assert_eq!(reply.status(), 400));
+            assert_eq!(found.as_ref().map(Option::as_deref).map_err(|()| ()), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn timeouts_are_read_as_go_reads_them() {
+        assert!(matches!(go_timeout("0S"), Some(Timeout::None)));
+        assert!(matches!(go_timeout("500m"), Some(Timeout::After(d)) if d == Duration::from_millis(500)));
+        assert!(matches!(go_timeout("-1S"), Some(Timeout::After(Duration::ZERO))));
+        for wrong in ["x", "S", "1", "1s", "1.5S", "é"] {
+            assert!(go_timeout(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn routes_and_methods() {
+        let status = |method: Method, path: &str| {
+            let uri: http::Uri = path.parse().unwrap();
+            Route::find(segments(&uri)).map(|route| route.allows(&method))
+        };
+        for (method, path, expected) in [
+            (Method::POST, "/applications", Some(true)),
+            (Method::GET, "/applications", Some(false)),
+            (Method::GET, "/applications/", Some(true)),
+            (Method::DELETE, "/applications/a/devices", Some(false)),
+            (Method::DELETE, "/applications/a/devices/", Some(true)),
+            (Method::PATCH, "/applications/a", Some(false)),
+            (Method::GET, "/applications/a/devices/d/x", None),
+            (Method::GET, "/applications/a:b", None),
+            (Method::GET, "/", None),
+        ] {
+            assert_eq!(status(method, path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The Handler's ApplicationManager: one implementation behind both transports.
+//!
+//! Every call goes through the same steps in the same order: the ids, who is calling, how often, what they may do, and
+//! only then what is stored. The texts are V2's (wire.md, section 5). Who and what are the core's business.
+
+use ttn_auth::proto::handler::{
+    Application, ApplicationIdentifier, Device, DeviceIdentifier, DeviceList, DryDownlinkMessage,
+    DryDownlinkResult, DryUplinkMessage, DryUplinkResult, SimulatedUplinkMessage,
+};
+use ttn_auth::{AppId, Authenticator, Claims, DevId, Error, ErrorKind, Presented, Result, Right};
+
+use crate::device;
+use crate::payload;
+use crate::rate::Rates;
+use crate::store::{Store, exists, prefixed};
+
+/// What comes with a request besides its message.
+#[derive(Debug, Default)]
+pub(crate) struct Call {
+    pub(crate) presented: Presented,
+    /// Metadata `limit` and `offset`, as sent.
+    pub(crate) limit: Option<String>,
+    pub(crate) offset: Option<String>,
+}
+
+/// A page of devices, and how many there are in all.
+#[derive(Debug)]
+pub(crate) struct Devices {
+    pub(crate) list: DeviceList,
+    pub(crate) total: usize,
+}
+
+pub(crate) struct Handler {
+    pub(crate) store: Store,
+    authenticator: Authenticator,
+    rates: Rates,
+}
+
+impl Handler {
+    pub(crate) fn new(authenticator: Authenticator, rates: Rates) -> Self {
+        Self { store: Store::default(), authenticator, rates }
+    }
+
+    pub(crate) async fn register_application(
+        &self,
+        call: &Call,
+        request: ApplicationIdentifier,
+    ) -> Result<()> {
+        let app = app_id("Invalid Application Identifier", request.app_id)?;
+        self.authorize(call, &app, Right::Settings).await?;
+        self.store.lock().register(&app)
+    }
+
+    pub(crate) async fn get_application(
+        &self,
+        call: &Call,
+        request: ApplicationIdentifier,
+    ) -> Result<Application> {
+        let app = app_id("Application Identifier not valid", request.app_id)?;
+        let claims = self.authorize(call, &app, Right::Settings).await?;
+        let mut settings = self.store.lock().application(&app)?.settings.clone();
+        // A key to join devices with is for those who may add devices. (V2 tells its secret half to the others.)
+        if !settings.register_on_join_access_key.is_empty() && !claims.allows(&app, Right::Devices) {
+            settings.register_on_join_access_key = "<...>".to_owned();
+        }
+        Ok(settings)
+    }
+
+    pub(crate) async fn set_application(&self, call: &Call, mut request: Application) -> Result<()> {
+        let app = app_id("Invalid Application", request.app_id.clone())?;
+        let claims = self.authorize(call, &app, Right::Settings).await?;
+        let mut store = self.store.lock();
+        let stored = &mut store.application(&app)?.settings;
+        let has_functions = [&request.decoder, &request.converter, &request.validator, &request.encoder]
+            .iter()
+            .any(|function| !function.is_empty());
+        if request.payload_format.is_empty() && has_functions {
+            request.payload_format = "custom".to_owned();
+        }
+        if !claims.allows(&app, Right::Devices) {
+            request.register_on_join_access_key = std::mem::take(&mut stored.register_on_join_access_key);
+        }
+        *stored = request;
+        Ok(())
+    }
+
+    pub(crate) async fn delete_application(&self, call: &Call, request: ApplicationIdentifier) -> Result<()> {
+        let app = app_id("Invalid Application Identifier", request.app_id)?;
+        self.authorize(call, &app, Right::Delete).await?;
+        self.store.lock().delete(&app)
+    }
+
+    pub(crate) async fn get_device(&self, call: &Call, request: DeviceIdentifier) -> Result<Device> {
+        let (app, dev) = ids("Invalid Device Identifier", request.app_id, request.dev_id)?;
+        self.authorize(call, &app, Right::Devices).await?;
+        let mut store = self.store.lock();
+        store.registered(&app)?;
+        Ok(device::shown(store.device(&app, &dev)?))
+    }
+
+    pub(crate) async fn set_device(&self, call: &Call, request: Device) -> Result<()> {
+        let (app, dev) = ids("Invalid Device", request.app_id.clone(), request.dev_id.clone())?;
+        device::check(&request)?;
+        self.authorize(call, &app, Right::Devices).await?;
+        let mut store = self.store.lock();
+        let devices = &mut store.registered(&app)?.devices;
+        let stored = devices.get(dev.as_str());
+        if stored.is_none() && devices.values().any(|other| device::same_euis(other, &request)) {
+            return Err(exists("Device with AppEUI and DevEUI"));
+        }
+        let device = device::updated(stored, request);
+        devices.insert(dev.to_string(), device);
+        Ok(())
+    }
+
+    pub(crate) async fn delete_device(&self, call: &Call, request: DeviceIdentifier) -> Result<()> {
+        let (app, dev) = ids("Invalid Device Identifier", request.app_id, request.dev_id)?;
+        self.authorize(call, &app, Right::Devices).await?;
+        let mut store = self.store.lock();
+        store.registered(&app)?;
+        store.device(&app, &dev)?;
+        store.registered(&app)?.devices.remove(dev.as_str());
+        Ok(())
+    }
+
+    pub(crate) async fn get_devices(&self, call: &Call, request: ApplicationIdentifier) -> Result<Devices> {
+        let app = app_id("Invalid Application Identifier", request.app_id)?;
+        self.authorize(call, &app, Right::Devices).await?;
+        let mut store = self.store.lock();
+        let devices = &store.registered(&app)?.devices;
+        let limit = match number(call.limit.as_deref())? {
+            0 => usize::MAX,
+            limit => limit,
+        };
+        let offset = number(call.offset.as_deref())?;
+        let page = devices.values().skip(offset).take(limit).map(device::listed).collect();
+        Ok(Devices { list: DeviceList { devices: page }, total: devices.len() })
+    }
+
+    /// Needs no credential in V2 either.
+    pub(crate) fn dry_uplink(&self, request: DryUplinkMessage) -> Result<DryUplinkResult> {
+        payload::dry_uplink(request)
+    }
+
+    /// Needs no credential in V2 either.
+    pub(crate) fn dry_downlink(&self, request: DryDownlinkMessage) -> Result<DryDownlinkResult> {
+        payload::dry_downlink(request)
+    }
+
+    /// The uplink would go to the application's MQTT subscribers; there are none here.
+    pub(crate) async fn simulate_uplink(&self, call: &Call, request: SimulatedUplinkMessage) -> Result<()> {
+        let (app, dev) = ids("Invalid Uplink", request.app_id, request.dev_id)?;
+        self.authorize(call, &app, Right::Devices).await?;
+        self.store.lock().device(&app, &dev).map(|_| ())
+    }
+
+    async fn authorize(&self, call: &Call, app: &AppId, right: Right) -> Result<Claims> {
+        let claims = self.authenticator.authenticate(&call.presented, app).await?;
+        self.rates.take(&claims.subject, app).await?;
+        claims.require(app, right)?;
+        Ok(claims)
+    }
+}
+
+fn app_id(what: &str, app: String) -> Result<AppId> {
+    AppId::new(app).map_err(|e| prefixed(what, e))
+}
+
+fn ids(what: &str, app: String, dev: String) -> Result<(AppId, DevId)> {
+    let app = app_id(what, app)?;
+    let dev = DevId::new(dev).map_err(|e| prefixed(what, e))?;
+    Ok((app, dev))
+}
+
+/// A number as Go's `strconv.ParseUint` reads it; absent is 0.
+fn number(text: Option<&str>) -> Result<usize> {
+    let Some(text) = text else { return Ok(0) };
+    let wrong = |why: &str| {
+        let message = format!("strconv.ParseUint: parsing {text:?}: {why}");
+        Error::new(ErrorKind::InvalidArgument, message).with_grpc_code(crate::store::UNKNOWN)
+    };
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong("invalid syntax"));
+    }
+    let number: u64 = text.parse().map_err(|_| wrong("value out of range"))?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_go_reads_them() {
+        assert_eq!(number(None).unwrap(), 0);
+        assert_eq!(number(Some("007")).unwrap(), 7);
+        for (text, message) in [
+            ("x", r#"strconv.ParseUint: parsing "x": invalid syntax"#),
+            ("", r#"strconv.ParseUint: parsing "": invalid syntax"#),
+            ("-1", r#"strconv.ParseUint: parsing "-1": invalid syntax"#),
+            ("+1", r#"strconv.ParseUint: parsing "+1": invalid syntax"#),
+            (
+                "18446744073709551616",
+                r#"strconv.ParseUint: parsing "18446744073709551616": value out of range"#,
+            ),
+        ] {
+            let error = number(Some(text)).unwrap_err();
+            assert_eq!((error.message(), error.grpc_code()), (message, Some(2)));
+        }
+    }
+}
