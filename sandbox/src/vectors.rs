@@ -12,7 +12,7 @@ mod message;
 mod report;
 mod template;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 pub use compare::Exception;
@@ -27,10 +27,38 @@ use base64::engine::general_purpose::STANDARD;
 use compare::{Findings, GrpcStatus};
 use template::{expand, expand_values, redact};
 
-use crate::Issuer;
+use crate::{Issuer, Sandbox, SandboxOptions};
 
 /// No recorded exchange took longer than a second; a server that hangs fails its vector after this long.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Starts a sandbox with the fixtures that the file's `about` names, without a rate limit, and runs the file.
+///
+/// # Errors
+/// What [`Sandbox::start`] gives; fixtures that are not valid.
+pub async fn run(file: &VectorFile) -> ttn_auth::Result<Report> {
+    let fixtures = Fixtures::from_about(&file.about);
+    let sandbox = Sandbox::start(SandboxOptions {
+        rate_limit: None,
+        devices: fixtures.devices()?,
+        issuer: fixtures.issuer,
+        algorithm: fixtures.algorithm,
+        applications: fixtures.applications,
+        ..SandboxOptions::default()
+    })
+    .await?;
+    let ports = sandbox.ports();
+    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let target = Target {
+        grpc: at(ports.grpc),
+        http: at(ports.http),
+        discovery: at(ports.discovery),
+        issuer: sandbox.issuer(),
+    };
+    let report = target.run(file).await;
+    sandbox.stop().await;
+    Ok(report)
+}
 
 /// The servers to run vectors against, and who signs their tokens.
 #[derive(Debug)]

@@ -2,6 +2,9 @@
 //!
 //! `issuer NAME, ES256`; `applications A, B and C registered`; `device D (app_eui X, dev_eui Y) in A`.
 
+use serde_json::json;
+use ttn_auth::proto::handler;
+
 use crate::{Algorithm, ISSUER};
 
 /// The state before the first vector.
@@ -69,6 +72,17 @@ impl Fixtures {
             found.devices = devices;
         }
         found
+    }
+
+    /// The devices as messages.
+    pub(super) fn devices(&self) -> ttn_auth::Result<Vec<handler::Device>> {
+        let message = |device: &FixtureDevice| {
+            let FixtureDevice { app_id, dev_id, app_eui, dev_eui } = device;
+            let lorawan = json!({"app_id": app_id, "dev_id": dev_id, "app_eui": app_eui, "dev_eui": dev_eui});
+            let device = json!({"app_id": app_id, "dev_id": dev_id, "lorawan_device": lorawan});
+            ttn_auth::from_json(device.to_string().as_bytes())
+        };
+        self.devices.iter().map(message).collect()
     }
 }
 
