@@ -90,7 +90,12 @@ impl Target<'_> {
                     Err(_) => Verdict::Failed(vec![format!("no answer within {limit:?}")]),
                 },
             };
-            report.outcomes.push(Outcome { name: vector.name.clone(), verdict });
+            let transport = match vector.exchange {
+                Ok(Exchange::Grpc(..)) => "grpc",
+                Ok(Exchange::Http(..)) => "http",
+                Err(_) => "unreadable",
+            };
+            report.outcomes.push(Outcome { name: vector.name.clone(), transport, verdict });
         }
         report
     }

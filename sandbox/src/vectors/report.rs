@@ -11,6 +11,8 @@ use super::template::redact;
 pub struct Outcome {
     /// The vector's name.
     pub name: String,
+    /// The transport: names are not unique without it.
+    pub transport: &'static str,
     /// What was found.
     pub verdict: Verdict,
 }
@@ -58,9 +60,9 @@ impl Report {
         failed.map(|outcome| outcome.name.as_str()).collect()
     }
 
-    /// The names of the vectors that each exception was used for.
-    pub fn exceptions(&self) -> BTreeMap<Exception, Vec<&str>> {
-        let mut used = BTreeMap::<_, Vec<&str>>::new();
+    /// The vectors that each exception was used for.
+    pub fn exceptions(&self) -> BTreeMap<Exception, Vec<&Outcome>> {
+        let mut used = BTreeMap::<_, Vec<_>>::new();
         for outcome in &self.outcomes {
             let exceptions = match &outcome.verdict {
                 Verdict::Passed(exceptions) => exceptions.as_slice(),
@@ -68,7 +70,7 @@ impl Report {
                 Verdict::Failed(_) => &[],
             };
             for exception in exceptions {
-                used.entry(*exception).or_default().push(&outcome.name);
+                used.entry(*exception).or_default().push(outcome);
             }
         }
         used
@@ -77,9 +79,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Outcome { name, verdict } in &self.outcomes {
+        for Outcome { name, transport, verdict } in &self.outcomes {
             if let Verdict::Failed(differences) = verdict {
-                writeln!(f, "FAILED {name}")?;
+                writeln!(f, "FAILED {name} ({transport})")?;
                 for difference in differences {
                     // One line each, whatever a server sent.
                     writeln!(f, "    {}", difference.replace('\n', "\\n").replace('\r', "\\r"))?;
@@ -89,10 +91,10 @@ impl fmt::Display for Report {
         let exceptions = self.exceptions();
         let used: usize = exceptions.values().map(Vec::len).sum();
         writeln!(f, "{used} exceptions")?;
-        for (exception, names) in exceptions {
-            writeln!(f, "  {} x {}", names.len(), exception.rule())?;
-            for name in names {
-                writeln!(f, "      {name}")?;
+        for (exception, outcomes) in exceptions {
+            writeln!(f, "  {} x {}", outcomes.len(), exception.rule())?;
+            for Outcome { name, transport, .. } in outcomes {
+                writeln!(f, "      {name} ({transport})")?;
             }
         }
         writeln!(f, "{} passed, {} failed", self.passed(), self.failed().len())
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_last_line_counts_and_what_is_left_out_is_neither() {
-        let outcome = |name: &str, verdict| Outcome { name: name.into(), verdict };
+        let outcome = |name: &str, verdict| Outcome { name: name.into(), transport: "grpc", verdict };
         let report = Report {
             outcomes: vec![
                 outcome("a", Verdict::Passed(vec![])),
@@ -117,10 +119,10 @@ mod tests {
         assert_eq!((report.passed(), report.failed()), (2, vec!["c"]));
         let text = report.to_string();
         assert!(
-            text.starts_with("FAILED c\n    body: expected \"x\\ny\", came nothing\n2 exceptions\n"),
+            text.starts_with("FAILED c (grpc)\n    body: expected \"x\\ny\", came nothing\n2 exceptions\n"),
             "{text}"
         );
-        assert!(text.contains("1 x left out") && text.contains("      d\n"), "{text}");
+        assert!(text.contains("1 x left out") && text.contains("      d (grpc)\n"), "{text}");
         assert!(text.ends_with("\n2 passed, 1 failed\n"), "{text}");
     }
 
