@@ -51,6 +51,10 @@ fn read_tls(error: &rustls::Error) -> (ErrorKind, String) {
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                     "it is not valid yet".to_owned()
                 }
+                // webpki's CaUsedAsEndEntity, which has no variant of its own: what V2 Handlers show.
+                CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                    "it is self-signed, and not the one that was given".to_owned()
+                }
                 other => other.to_string(),
             };
             (ErrorKind::Tls, format!("the server's certificate is refused: {reason}"))

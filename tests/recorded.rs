@@ -17,7 +17,9 @@ fn comparable(value: &Value) -> Value {
     match value {
         Value::Number(number) => number.as_f64().map(|number| (number as f32).to_string().into()).unwrap(),
         Value::Array(items) => items.iter().map(comparable).collect(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), comparable(value))).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), comparable(value))).collect()
+        }
         other => other.clone(),
     }
 }
@@ -53,13 +55,19 @@ fn every_recorded_protobuf_answer_reads_as_the_recorded_json() {
 fn every_recorded_json_answer_reads_and_is_written_the_same() {
     let mut seen = 0;
     for vector in vectors() {
-        let (Some(path), Some(200)) = (vector["path"].as_str(), vector["expect"]["status"].as_u64()) else { continue };
+        let (Some(path), Some(200)) = (vector["path"].as_str(), vector["expect"]["status"].as_u64()) else {
+            continue;
+        };
         let body = vector["expect"]["body"].as_str().unwrap();
         let segments: Vec<_> = path.split('?').next().unwrap().split('/').skip(1).collect();
         let read = match (vector["method"].as_str().unwrap(), &segments[..]) {
             ("GET", ["applications", _]) => to_json(&from_json::<Application>(body.as_bytes()).unwrap()),
-            ("GET", ["applications", _, "devices"]) => to_json(&from_json::<DeviceList>(body.as_bytes()).unwrap()),
-            ("GET", ["applications", _, "devices", _]) => to_json(&from_json::<Device>(body.as_bytes()).unwrap()),
+            ("GET", ["applications", _, "devices"]) => {
+                to_json(&from_json::<DeviceList>(body.as_bytes()).unwrap())
+            }
+            ("GET", ["applications", _, "devices", _]) => {
+                to_json(&from_json::<Device>(body.as_bytes()).unwrap())
+            }
             _ => continue,
         }
         .unwrap();

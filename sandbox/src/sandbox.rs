@@ -116,6 +116,7 @@ pub struct Sandbox {
     account: Arc<Account>,
     app_id: String,
     stop: watch::Sender<bool>,
+    stop_account: watch::Sender<bool>,
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -148,6 +149,7 @@ impl Sandbox {
         }
         let app_id = options.applications.into_iter().next().unwrap_or_else(|| APP_ID.into());
         let (stop, stopped) = watch::channel(false);
+        let (stop_account, account_stopped) = watch::channel(false);
         let announcement = announcement(&ports, &identity);
         let discovery = Arc::new(Discovery { announcement, handler: handler.clone() });
         let gateway = Arc::new(Gateway(handler.clone()));
@@ -159,20 +161,35 @@ impl Sandbox {
             spawn(listeners.grpcs, Some(grpc_tls), Versions::Http2, grpc, stopped.clone()),
             spawn(listeners.http, None, Versions::Http1, gateway.clone(), stopped.clone()),
             spawn(listeners.https, Some(http_tls), Versions::Both, gateway, stopped.clone()),
-            spawn(listeners.account, None, Versions::Both, account.clone(), stopped.clone()),
+            spawn(listeners.account, None, Versions::Both, account.clone(), account_stopped),
             spawn(listeners.discovery, None, Versions::Both, discovery, stopped),
         ];
-        Ok(Self { ports, identity, issuer, account, app_id, stop, servers: Mutex::new(servers) })
+        Ok(Self {
+            ports,
+            identity,
+            issuer,
+            account,
+            app_id,
+            stop,
+            stop_account,
+            servers: Mutex::new(servers),
+        })
     }
 
     /// Closes every listener and every connection. Calling it again does nothing.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
+        self.stop_account_server();
         let servers = std::mem::take(&mut *self.servers.lock().unwrap_or_else(PoisonError::into_inner));
         for server in servers {
             // A server that panicked has stopped too.
             let _ = server.await;
         }
+    }
+
+    /// An outage: closes the account server's listener and connections, and leaves the rest as it is.
+    pub fn stop_account_server(&self) {
+        self.stop_account.send_replace(true);
     }
 
     /// The Handler's gRPC API: `grpc://127.0.0.1:<port>`.
@@ -279,6 +296,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.stop.send_replace(true);
+        self.stop_account_server();
     }
 }
 
