@@ -12,13 +12,10 @@ use http::{HeaderMap, Request, Response};
 use tokio::sync::watch;
 
 use crate::address::Address;
-use crate::{Credentials, Error, ErrorKind, Result, Transport};
+use crate::{Credentials, Error, ErrorKind, Result, Transport, UnaryAnswer};
 
 /// The time limit of a call, and of a connection's set-up, unless another is given.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The largest answer that is read: room for 10,000 devices and more, and an end to a server that never stops.
-pub(crate) const MAX_ANSWER: usize = 32 << 20;
 
 /// What one call may do differently.
 #[derive(Clone, Debug, Default)]
@@ -33,18 +30,6 @@ impl CallOptions {
     pub fn timeout(limit: Duration) -> Self {
         Self { timeout: Some(limit) }
     }
-}
-
-/// The answer to a raw gRPC call.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct UnaryAnswer {
-    /// The encoded message.
-    pub message: Bytes,
-    /// Initial metadata.
-    pub metadata: HeaderMap,
-    /// Trailing metadata.
-    pub trailers: HeaderMap,
 }
 
 /// Builds a [`Client`].

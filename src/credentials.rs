@@ -5,14 +5,11 @@
 //! key** is `<issuer>.<secret>`, belongs to one application, and is taken by the ApplicationManager, whose server
 //! exchanges it for a token.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::{Error, ErrorKind, Result, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-
-use crate::{Error, ErrorKind, Result, Secret};
 
 /// A bearer token or an access key. `Debug` shows the kind, never the secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -112,16 +109,6 @@ impl Credentials {
             Self::Key(key) => key.secret(),
         }
     }
-
-    /// What the credential says of itself, to show to a person. Nothing of it is verified.
-    pub fn describe(&self) -> Description {
-        match self {
-            Self::Token(token) => token.describe(),
-            Self::Key(key) => {
-                Description { issuer: key.issuer().map(str::to_owned), ..Description::of(self.kind()) }
-            }
-        }
-    }
 }
 
 impl fmt::Debug for Credentials {
@@ -154,39 +141,6 @@ impl AccessToken {
     pub fn secret(&self) -> &Secret {
         &self.0
     }
-
-    /// What the claims say, unverified.
-    pub fn describe(&self) -> Description {
-        /// The part of the claims that is shown to people. A claim of an unexpected type is left out.
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Shown {
-            iss: Option<serde_json::Value>,
-            sub: Option<serde_json::Value>,
-            scope: Option<serde_json::Value>,
-            exp: Option<serde_json::Value>,
-            apps: Option<serde_json::Value>,
-        }
-        fn read<T: for<'de> Deserialize<'de>>(claim: Option<serde_json::Value>) -> Option<T> {
-            claim.and_then(|value| serde_json::from_value(value).ok())
-        }
-        let shown: Shown = self
-            .secret()
-            .expose()
-            .split('.')
-            .nth(1)
-            .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok())
-            .and_then(|json| serde_json::from_slice(&json).ok())
-            .unwrap_or_default();
-        Description {
-            issuer: read(shown.iss),
-            subject: read(shown.sub),
-            scope: read(shown.scope).unwrap_or_default(),
-            expires_at: read::<f64>(shown.exp),
-            apps: read(shown.apps).unwrap_or_default(),
-            ..Description::of(CredentialsKind::BearerToken)
-        }
-    }
 }
 
 /// An application access key, `<issuer>.<secret>`.
@@ -218,30 +172,6 @@ impl AccessKey {
         is_prefixed_key(self.0.expose())
             .then(|| self.0.expose().split_once('.').map(|(issuer, _)| issuer))
             .flatten()
-    }
-}
-
-/// What a credential says of itself. Nothing of it is verified: decide nothing on it.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Description {
-    /// Which credential it is.
-    pub kind: CredentialsKind,
-    /// Claim `iss`, or what stands before the key's dot.
-    pub issuer: Option<String>,
-    /// Claim `sub`.
-    pub subject: Option<String>,
-    /// Claim `scope`.
-    pub scope: Vec<String>,
-    /// Claim `exp`, in seconds since 1970.
-    pub expires_at: Option<f64>,
-    /// Claim `apps`: rights by application id.
-    pub apps: BTreeMap<String, Vec<String>>,
-}
-
-impl Description {
-    fn of(kind: CredentialsKind) -> Self {
-        Self { kind, issuer: None, subject: None, scope: Vec::new(), expires_at: None, apps: BTreeMap::new() }
     }
 }
 
@@ -292,11 +222,11 @@ fn is_prefixed_key(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn jwt(claims: &str) -> String {
+    pub(crate) fn jwt(claims: &str) -> String {
         format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#), URL_SAFE_NO_PAD.encode(claims))
     }
 
@@ -340,22 +270,6 @@ mod tests {
         // Legal, if unusual: a key without its issuer, and a token that is no JWT.
         assert!(Credentials::access_key("abc").is_ok());
         assert!(Credentials::bearer_token("opaque").is_ok());
-    }
-
-    #[test]
-    fn a_description_reads_claims_and_forgives_wrong_types() {
-        let token = jwt(
-            r#"{"iss":"ttn-account-v2","sub":7,"scope":["apps:a"],"exp":1.5e9,"apps":{"a":["devices"]}}"#,
-        );
-        let shown = Credentials::parse(&token).unwrap().describe();
-        assert_eq!(shown.issuer.as_deref(), Some("ttn-account-v2"));
-        assert_eq!((shown.subject, shown.expires_at), (None, Some(1.5e9)));
-        assert_eq!(
-            (shown.scope, shown.apps["a"].clone()),
-            (vec!["apps:a".to_owned()], vec!["devices".to_owned()])
-        );
-        let key = Credentials::parse("ttn-account-v2.abc").unwrap().describe();
-        assert_eq!(key.issuer.as_deref(), Some("ttn-account-v2"));
     }
 
     #[test]

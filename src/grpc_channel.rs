@@ -14,8 +14,8 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tower_layer::Layer;
 
 use crate::address::Address;
+use crate::answer::{MAX_ANSWER, UnaryAnswer};
 use crate::classify::{Status, classify};
-use crate::client::{MAX_ANSWER, UnaryAnswer};
 use crate::{AuthLayer, Carrier, Credentials, Error, ErrorKind, Result};
 
 /// TCP keep-alive, so that an idle connection through a router that forgets it is found broken. Not HTTP/2 pings: a

@@ -8,8 +8,8 @@ use http::{HeaderValue, Request, Response};
 use url::Url;
 
 use crate::address::Address;
+use crate::answer::MAX_ANSWER;
 use crate::classify::{Status, classify};
-use crate::client::MAX_ANSWER;
 use crate::{Carrier, Credentials, Error, ErrorKind, Result};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

@@ -22,7 +22,9 @@
 
 mod carrier;
 mod credentials;
+mod description;
 mod error;
+mod id;
 mod json;
 mod layer;
 pub mod proto;
@@ -30,6 +32,8 @@ mod secret;
 
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod address;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod answer;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod classify;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -55,15 +59,16 @@ mod authenticator;
 mod claims;
 #[cfg(feature = "server")]
 mod exchange;
-mod id;
 #[cfg(feature = "server")]
 mod keys;
 #[cfg(feature = "server")]
 mod verify;
 
 pub use carrier::{Carrier, Presented};
-pub use credentials::{AccessKey, AccessToken, Credentials, CredentialsKind, Description};
+pub use credentials::{AccessKey, AccessToken, Credentials, CredentialsKind};
+pub use description::Description;
 pub use error::{Error, ErrorKind, Result};
+pub use id::{AppId, DevId};
 pub use json::{from_json, to_json};
 pub use layer::{Auth, AuthLayer};
 pub use secret::Secret;
@@ -71,7 +76,9 @@ pub use secret::Secret;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use address::Transport;
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub use client::{CallOptions, Client, ClientBuilder, DEFAULT_TIMEOUT, UnaryAnswer};
+pub use answer::UnaryAnswer;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use client::{CallOptions, Client, ClientBuilder, DEFAULT_TIMEOUT};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use discovery::{DEFAULT_DISCOVERY, Discovery};
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -83,7 +90,6 @@ pub use account::{AccountServer, Exchanged};
 pub use authenticator::{Authenticator, AuthenticatorBuilder};
 #[cfg(feature = "server")]
 pub use claims::{Claims, Name, Right, Rights};
-pub use id::{AppId, DevId};
 #[cfg(feature = "server")]
 pub use keys::{Algorithm, KeySet, PublicKey};
 #[cfg(feature = "server")]
