@@ -1,6 +1,8 @@
 //! The account server: tells its public key, exchanges access keys for tokens, restricts tokens. Source: wire.md,
 //! section 3.
 
+#![allow(clippy::result_large_err, reason = "a refusal is an answer like any other, moved once")]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -42,20 +42,41 @@ pub(crate) fn device(body: &[u8]) -> Result<handler::Device, Refusal> {
 fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<(T, Value), Refusal> {
     let wrong = |message: String| Refusal::Body(Error::new(ErrorKind::InvalidArgument, message));
     let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
-    let value = match values.next() {
+    let mut value = match values.next() {
         None => return Ok((T::default(), Value::Null)),
         Some(Err(error)) => return Err(wrong(format!("invalid JSON: {error}"))),
         Some(Ok(value)) => value,
     };
+    prefer_camel_case(&mut value);
     let message = match &value {
         Value::Null => T::default(),
-        Value::Object(_) => {
-            let text = &body[..values.byte_offset()];
-            from_json(text).map_err(Refusal::Body)?
-        }
+        // Written anew: of a name that comes twice, the last value is left.
+        Value::Object(_) => from_json(value.to_string().as_bytes()).map_err(Refusal::Body)?,
         _ => return Err(wrong("json: cannot unmarshal the body into an object".to_owned())),
     };
     Ok((message, value))
+}
+
+/// Of a field that comes in both spellings, camelCase counts.
+fn prefer_camel_case(value: &mut Value) {
+    let Value::Object(fields) = value else { return };
+    let camel: Vec<String> =
+        fields.keys().filter(|name| name.contains(|c: char| c.is_ascii_uppercase())).cloned().collect();
+    for name in camel {
+        let snake = name.chars().fold(String::new(), |mut snake, c| {
+            if c.is_ascii_uppercase() {
+                snake.push('_');
+            }
+            snake.push(c.to_ascii_lowercase());
+            snake
+        });
+        fields.remove(&snake);
+    }
+    // Attributes have names of their own.
+    fields
+        .iter_mut()
+        .filter(|(name, _)| *name != "attributes")
+        .for_each(|(_, value)| prefer_camel_case(value));
 }
 
 #[cfg(test)]
@@ -70,6 +91,8 @@ mod tests {
             ("null", Some("")),
             (r#"{"app_id":"a"} trailing"#, Some("a")),
             (r#"{"appId":"a"}"#, Some("a")),
+            (r#"{"appId":"a","app_id":"b"}"#, Some("a")),
+            (r#"{"app_id":"a","app_id":"b"}"#, Some("b")),
             (r#"{"AppID":"a"}"#, Some("")),
             ("{nope", None),
             ("[]", None),

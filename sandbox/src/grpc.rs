@@ -88,14 +88,18 @@ pub(crate) fn undecodable(why: &str) -> Error {
 
 /// Reads a message.
 pub(crate) fn decode<T: Message + Default>(bytes: Bytes) -> Result<T> {
-    T::decode(bytes).map_err(|e| undecodable(&e.to_string()))
+    T::decode(bytes).map_err(|e| match e.to_string() {
+        // Go's words for a message that ends too early.
+        why if why.contains("underflow") || why.contains("remaining") => undecodable("unexpected EOF"),
+        why => undecodable(&format!("proto: {why}")),
+    })
 }
 
 /// There is no such method.
 pub(crate) fn unknown(path: &str, services: &[&str]) -> Error {
     let (service, method) = path.trim_start_matches('/').rsplit_once('/').unwrap_or((path, ""));
     let message = if services.contains(&service) {
-        format!("unknown method {method} for service {service}")
+        format!("unknown method {method}")
     } else {
         format!("unknown service {service}")
     };
@@ -155,7 +159,7 @@ mod tests {
     #[test]
     fn unknown_methods_and_services_are_told_apart() {
         let known = ["a.B"];
-        assert_eq!(unknown("/a.B/C", &known).message(), "unknown method C for service a.B");
+        assert_eq!(unknown("/a.B/C", &known).message(), "unknown method C");
         assert_eq!(unknown("/x.Y/C", &known).message(), "unknown service x.Y");
     }
 }

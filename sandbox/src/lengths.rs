@@ -7,19 +7,19 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 /// `handler.Device.lorawan_device`.
 const LORAWAN_DEVICE: u32 = 3;
 
-/// The bytes fields of `lorawan.Device`: number, name, length.
+/// The bytes fields of `lorawan.Device`: number, V2's name of the type, length.
 const FIELDS: [(u32, &str, usize); 8] = [
-    (1, "app_eui", 8),
-    (2, "dev_eui", 8),
-    (5, "dev_addr", 4),
-    (6, "nwk_s_key", 16),
-    (7, "app_s_key", 16),
-    (8, "app_key", 16),
-    (14, "used_dev_nonces", 2),
-    (15, "used_app_nonces", 3),
+    (1, "EUI64", 8),
+    (2, "EUI64", 8),
+    (5, "DevAddr", 4),
+    (6, "AES128Key", 16),
+    (7, "AES128Key", 16),
+    (8, "AES128Key", 16),
+    (14, "DevNonce", 2),
+    (15, "AppNonce", 3),
 ];
 
-/// The first field of an encoded `handler.Device` that a Handler refuses. What cannot be read at all is for the decoder
+/// What a Handler says to the first field of an encoded `handler.Device` that it refuses. What cannot be read at all is for the decoder
 /// to refuse.
 pub(crate) fn wrong_length(device: &Bytes) -> Option<String> {
     let mut wrong = None;
@@ -28,8 +28,8 @@ pub(crate) fn wrong_length(device: &Bytes) -> Option<String> {
             each_bytes_field(lorawan, &mut |number, bytes| {
                 let field =
                     FIELDS.iter().find(|(known, _, length)| *known == number && bytes.len() != *length);
-                if let (Some((_, name, length)), None) = (field, &wrong) {
-                    wrong = Some(format!("{name} has {} bytes, not {length}", bytes.len()));
+                if let (Some((_, name, _)), None) = (field, &wrong) {
+                    wrong = Some(format!("ttn/core: Invalid length for {name}"));
                 }
             });
         }
@@ -74,9 +74,9 @@ mod tests {
             lorawan::Device { app_eui: vec![0; 8], app_key: vec![1; 16], f_cnt_up: 7, ..Default::default() };
         assert_eq!(wrong_length(&encoded(good.clone())), None);
         let short = lorawan::Device { app_key: vec![1; 15], ..good.clone() };
-        assert_eq!(wrong_length(&encoded(short)).unwrap(), "app_key has 15 bytes, not 16");
+        assert_eq!(wrong_length(&encoded(short)).unwrap(), "ttn/core: Invalid length for AES128Key");
         let nonce = lorawan::Device { used_dev_nonces: vec![vec![1, 2], vec![1]], ..good };
-        assert_eq!(wrong_length(&encoded(nonce)).unwrap(), "used_dev_nonces has 1 bytes, not 2");
+        assert_eq!(wrong_length(&encoded(nonce)).unwrap(), "ttn/core: Invalid length for DevNonce");
     }
 
     #[test]
@@ -84,7 +84,7 @@ mod tests {
         // lorawan_device { app_key: "" }
         assert_eq!(
             wrong_length(&Bytes::from_static(&[0x1a, 2, 0x42, 0])).unwrap(),
-            "app_key has 0 bytes, not 16"
+            "ttn/core: Invalid length for AES128Key"
         );
         assert_eq!(wrong_length(&Bytes::from_static(&[0x1a, 0])), None);
         // Cut off: not for this check.

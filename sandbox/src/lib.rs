@@ -5,6 +5,7 @@ mod body;
 mod cayenne;
 mod device;
 mod discovery;
+mod front;
 mod gateway;
 mod grpc;
 mod handler;

@@ -22,6 +22,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use ttn_auth::{Error, ErrorKind, Result};
 
+use crate::front::Front;
+
 /// Go's limit of an HTTP/1.1 request's headers, which it answers with 431 beyond: 1 MB and some.
 const MAX_HTTP1_HEADERS: usize = (1 << 20) + 4096;
 
@@ -137,6 +139,9 @@ async fn connection<S: Service>(
     // Small answers should not wait for one another.
     let _ = stream.set_nodelay(true);
     match tls {
+        None if matches!(versions, Versions::Http1) => {
+            talk(Front::new(stream), versions, service, stop).await
+        }
         None => talk(stream, versions, service, stop).await,
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
