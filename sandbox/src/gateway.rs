@@ -11,8 +11,9 @@ use ttn_auth::proto::handler::{ApplicationIdentifier, DeviceIdentifier};
 use ttn_auth::{Carrier, Error, ErrorKind, Result, to_json};
 
 use crate::body::{application, application_identifier, device};
+use crate::go::{Timeout, is_percent_encoded, page, timeout};
 use crate::handler::{Call, Handler};
-use crate::rest::{body, escaped, json, query, segments, text};
+use crate::rest::{body, escaped, json, segments, text};
 use crate::serve::{Reply, Service};
 use crate::store::UNKNOWN;
 
@@ -97,7 +98,7 @@ impl Gateway {
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let timeout = match header("grpc-timeout").filter(|text| !text.is_empty()) {
-            Some(text) => go_timeout(&text).ok_or_else(|| {
+            Some(text) => timeout(&text).ok_or_else(|| {
                 refused(StatusCode::BAD_REQUEST, 3, &format!("invalid grpc-timeout: {text}"))
             })?,
             None => Timeout::None,
@@ -227,84 +228,9 @@ fn late() -> Error {
     Error::new(ErrorKind::Timeout, "context deadline exceeded").with_grpc_code(4)
 }
 
-enum Timeout {
-    None,
-    After(Duration),
-}
-
-/// Digits and a unit, such as `500m`; below zero it is over before it began.
-fn go_timeout(text: &str) -> Option<Timeout> {
-    let unit = text.chars().last()?;
-    let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok()?;
-    let nanoseconds: i64 = match unit {
-        'H' => 3_600_000_000_000,
-        'M' => 60_000_000_000,
-        'S' => 1_000_000_000,
-        'm' => 1_000_000,
-        'u' => 1_000,
-        'n' => 1,
-        _ => return None,
-    };
-    Some(match number {
-        0 => Timeout::None,
-        1.. => Timeout::After(Duration::from_nanos(number.saturating_mul(nanoseconds).unsigned_abs())),
-        _ => Timeout::After(Duration::ZERO),
-    })
-}
-
-/// Whether every percent sign begins two hex digits.
-fn is_percent_encoded(path: &str) -> bool {
-    path.split('%').skip(1).all(|rest| {
-        let digits = rest.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
-}
-
-/// A paging parameter as Go's `strconv.Atoi` reads it. Only what is above 0 counts.
-fn page(uri: &http::Uri, name: &str) -> Result<Option<String>, Reply> {
-    let Some(given) = query(uri, name) else { return Ok(None) };
-    let wrong = |why: &str| text(StatusCode::BAD_REQUEST, &format!("strconv.Atoi: parsing {given:?}: {why}"));
-    let digits = given.strip_prefix(['+', '-']).unwrap_or(&given);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong("invalid syntax"));
-    }
-    let number: i64 = given.parse().map_err(|_| wrong("value out of range"))?;
-    Ok((number > 0).then(|| number.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paging_is_read_as_go_reads_it() {
-        for (query, expected) in [
-            ("", Ok(None)),
-            ("?limit=", Ok(None)),
-            ("?limit=2&limit=x", Ok(Some("2"))),
-            ("?limit=%2B2", Ok(Some("2"))),
-            ("?limit=-2", Ok(None)),
-            ("?limit=0", Ok(None)),
-            ("?limit=x", Err(&())),
-            ("?limit=1.0", Err(&())),
-            ("?limit=+2", Err(&())),
-            ("?limit=9223372036854775808", Err(&())),
-        ] {
-            let uri = format!("/applications{query}").parse().unwrap();
-            let found = page(&uri, "limit").map_err(|reply| assert_eq!(reply.status(), 400));
-            assert_eq!(found.as_ref().map(Option::as_deref), expected, "{query}");
-        }
-    }
-
-    #[test]
-    fn timeouts_are_read_as_go_reads_them() {
-        assert!(matches!(go_timeout("0S"), Some(Timeout::None)));
-        assert!(matches!(go_timeout("500m"), Some(Timeout::After(d)) if d == Duration::from_millis(500)));
-        assert!(matches!(go_timeout("-1S"), Some(Timeout::After(Duration::ZERO))));
-        for wrong in ["x", "S", "1", "1s", "1.5S", "é"] {
-            assert!(go_timeout(wrong).is_none(), "{wrong}");
-        }
-    }
 
     #[test]
     fn routes_and_methods() {

@@ -7,9 +7,10 @@ use ttn_auth::proto::handler::{
     Application, ApplicationIdentifier, Device, DeviceIdentifier, DeviceList, DryDownlinkMessage,
     DryDownlinkResult, DryUplinkMessage, DryUplinkResult, SimulatedUplinkMessage,
 };
-use ttn_auth::{AppId, Authenticator, Claims, DevId, Error, ErrorKind, Presented, Result, Right};
+use ttn_auth::{AppId, Authenticator, Claims, DevId, Presented, Result, Right};
 
 use crate::device;
+use crate::go::unsigned;
 use crate::payload;
 use crate::rate::Rates;
 use crate::store::{Store, exists, prefixed};
@@ -128,11 +129,11 @@ impl Handler {
         self.authorize(call, &app, Right::Devices).await?;
         let mut store = self.store.lock();
         let devices = &store.registered(&app)?.devices;
-        let limit = match number(call.limit.as_deref())? {
+        let limit = match unsigned(call.limit.as_deref())? {
             0 => usize::MAX,
             limit => limit,
         };
-        let offset = number(call.offset.as_deref())?;
+        let offset = unsigned(call.offset.as_deref())?;
         let page = devices.values().skip(offset).take(limit).map(device::listed).collect();
         Ok(Devices { list: DeviceList { devices: page }, total: devices.len() })
     }
@@ -170,42 +171,4 @@ fn ids(what: &str, app: String, dev: String) -> Result<(AppId, DevId)> {
     let app = app_id(what, app)?;
     let dev = DevId::new(dev).map_err(|e| prefixed(what, e))?;
     Ok((app, dev))
-}
-
-/// A number as Go's `strconv.ParseUint` reads it; absent is 0.
-fn number(text: Option<&str>) -> Result<usize> {
-    let Some(text) = text else { return Ok(0) };
-    let wrong = |why: &str| {
-        let message = format!("strconv.ParseUint: parsing {text:?}: {why}");
-        Error::new(ErrorKind::InvalidArgument, message).with_grpc_code(crate::store::UNKNOWN)
-    };
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong("invalid syntax"));
-    }
-    let number: u64 = text.parse().map_err(|_| wrong("value out of range"))?;
-    Ok(usize::try_from(number).unwrap_or(usize::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_read_as_go_reads_them() {
-        assert_eq!(number(None).unwrap(), 0);
-        assert_eq!(number(Some("007")).unwrap(), 7);
-        for (text, message) in [
-            ("x", r#"strconv.ParseUint: parsing "x": invalid syntax"#),
-            ("", r#"strconv.ParseUint: parsing "": invalid syntax"#),
-            ("-1", r#"strconv.ParseUint: parsing "-1": invalid syntax"#),
-            ("+1", r#"strconv.ParseUint: parsing "+1": invalid syntax"#),
-            (
-                "18446744073709551616",
-                r#"strconv.ParseUint: parsing "18446744073709551616": value out of range"#,
-            ),
-        ] {
-            let error = number(Some(text)).unwrap_err();
-            assert_eq!((error.message(), error.grpc_code()), (message, Some(2)));
-        }
-    }
 }

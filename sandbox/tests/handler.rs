@@ -53,13 +53,14 @@ async fn a_device_is_read_with_both_credentials_at_every_address() {
 
 #[tokio::test]
 async fn calls_beyond_five_a_second_are_refused_over_both_transports() {
-    let at: [(fn(&Sandbox) -> String, &str); 2] = [
-        (Sandbox::grpc_address, "Rate limit for "),
-        (Sandbox::http_address, "Internal error: [ResourceExhausted] Rate limit for "),
-    ];
-    for (address, prefix) in at {
+    for over_http in [false, true] {
         let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
-        let manager = client(&sandbox, address(&sandbox), token(&sandbox)).application_manager();
+        let (address, prefix) = if over_http {
+            (sandbox.http_address(), "Internal error: [ResourceExhausted] Rate limit for ")
+        } else {
+            (sandbox.grpc_address(), "Rate limit for ")
+        };
+        let manager = client(&sandbox, address, token(&sandbox)).application_manager();
         let mut calls = JoinSet::new();
         // Five at once, and at most five more that wait for the next filling.
         for _ in 0..20 {

@@ -1,0 +1,127 @@
+//! Text as Go reads it: numbers, timeouts, paths.
+
+#![allow(clippy::result_large_err, reason = "a refusal is an answer like any other, moved once")]
+
+use std::time::Duration;
+
+use http::StatusCode;
+use ttn_auth::{Error, ErrorKind, Result};
+
+use crate::rest::{query, text};
+use crate::serve::Reply;
+use crate::store::UNKNOWN;
+
+/// How long a call may take.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Timeout {
+    None,
+    After(Duration),
+}
+
+/// Digits and a unit, such as `500m`; below zero it is over before it began.
+pub(crate) fn timeout(text: &str) -> Option<Timeout> {
+    let unit = text.chars().last()?;
+    let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok()?;
+    let nanoseconds: i64 = match unit {
+        'H' => 3_600_000_000_000,
+        'M' => 60_000_000_000,
+        'S' => 1_000_000_000,
+        'm' => 1_000_000,
+        'u' => 1_000,
+        'n' => 1,
+        _ => return None,
+    };
+    Some(match number {
+        0 => Timeout::None,
+        1.. => Timeout::After(Duration::from_nanos(number.saturating_mul(nanoseconds).unsigned_abs())),
+        _ => Timeout::After(Duration::ZERO),
+    })
+}
+
+/// Whether every percent sign begins two hex digits.
+pub(crate) fn is_percent_encoded(path: &str) -> bool {
+    path.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+/// A paging parameter as Go's `strconv.Atoi` reads it. Only what is above 0 counts.
+pub(crate) fn page(uri: &http::Uri, name: &str) -> Result<Option<String>, Reply> {
+    let Some(given) = query(uri, name) else { return Ok(None) };
+    let wrong = |why: &str| text(StatusCode::BAD_REQUEST, &format!("strconv.Atoi: parsing {given:?}: {why}"));
+    let digits = given.strip_prefix(['+', '-']).unwrap_or(&given);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong("invalid syntax"));
+    }
+    let number: i64 = given.parse().map_err(|_| wrong("value out of range"))?;
+    Ok((number > 0).then(|| number.to_string()))
+}
+
+/// A number as Go's `strconv.ParseUint` reads it; absent is 0.
+pub(crate) fn unsigned(text: Option<&str>) -> Result<usize> {
+    let Some(text) = text else { return Ok(0) };
+    let wrong = |why: &str| {
+        let message = format!("strconv.ParseUint: parsing {text:?}: {why}");
+        Error::new(ErrorKind::InvalidArgument, message).with_grpc_code(UNKNOWN)
+    };
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong("invalid syntax"));
+    }
+    let number: u64 = text.parse().map_err(|_| wrong("value out of range"))?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paging_is_read_as_go_reads_it() {
+        for (query, expected) in [
+            ("", Ok(None)),
+            ("?limit=", Ok(None)),
+            ("?limit=2&limit=x", Ok(Some("2"))),
+            ("?limit=%2B2", Ok(Some("2"))),
+            ("?limit=-2", Ok(None)),
+            ("?limit=0", Ok(None)),
+            ("?limit=x", Err(&())),
+            ("?limit=1.0", Err(&())),
+            ("?limit=+2", Err(&())),
+            ("?limit=9223372036854775808", Err(&())),
+        ] {
+            let uri = format!("/applications{query}").parse().unwrap();
+            let found = page(&uri, "limit").map_err(|reply| assert_eq!(reply.status(), 400));
+            assert_eq!(found.as_ref().map(Option::as_deref), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn timeouts_are_read_as_go_reads_them() {
+        assert!(matches!(timeout("0S"), Some(Timeout::None)));
+        assert!(matches!(timeout("500m"), Some(Timeout::After(d)) if d == Duration::from_millis(500)));
+        assert!(matches!(timeout("-1S"), Some(Timeout::After(Duration::ZERO))));
+        for wrong in ["x", "S", "1", "1s", "1.5S", "é"] {
+            assert!(timeout(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_go_reads_them() {
+        assert_eq!(unsigned(None).unwrap(), 0);
+        assert_eq!(unsigned(Some("007")).unwrap(), 7);
+        for (text, message) in [
+            ("x", r#"strconv.ParseUint: parsing "x": invalid syntax"#),
+            ("", r#"strconv.ParseUint: parsing "": invalid syntax"#),
+            ("-1", r#"strconv.ParseUint: parsing "-1": invalid syntax"#),
+            ("+1", r#"strconv.ParseUint: parsing "+1": invalid syntax"#),
+            (
+                "18446744073709551616",
+                r#"strconv.ParseUint: parsing "18446744073709551616": value out of range"#,
+            ),
+        ] {
+            let error = unsigned(Some(text)).unwrap_err();
+            assert_eq!((error.message(), error.grpc_code()), (message, Some(2)));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How a sandbox is set up.
+
+use std::time::Duration;
+
+use ttn_auth::proto::{handler, lorawan};
+
+use crate::issuer::{Algorithm, ISSUER};
+use crate::mint::APP_ID;
+use crate::tls::Identity;
+
+/// The device of the fixtures.
+pub const DEV_ID: &str = "dev-1";
+
+/// V2's limit: calls a second for each token subject and for each application.
+pub const RATE_LIMIT: u32 = 5;
+
+/// How a sandbox is set up. The defaults are the fixtures that V2 was recorded with.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// Calls a second for each subject and for each application; `None` is no limit.
+    pub rate_limit: Option<u32>,
+    /// How long tokens are valid that access keys are exchanged for.
+    pub token_lifetime: Duration,
+    /// The auth server's id.
+    pub issuer: String,
+    /// How the auth server signs.
+    pub algorithm: Algorithm,
+    /// The applications that are registered, each with its access keys.
+    pub applications: Vec<String>,
+    /// The devices; `app_id` says where.
+    pub devices: Vec<handler::Device>,
+    /// The ports to listen on; 0 is any free one.
+    pub ports: Ports,
+    /// The certificate for TLS; a fresh one if `None`.
+    pub identity: Option<Identity>,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        let lorawan = lorawan::Device {
+            app_id: APP_ID.into(),
+            dev_id: DEV_ID.into(),
+            app_eui: vec![0x70, 0xB3, 0xD5, 0x7E, 0xD0, 0, 0, 1],
+            dev_eui: vec![0, 0, 0, 0, 0, 0, 0, 1],
+            ..Default::default()
+        };
+        let device = handler::Device {
+            app_id: APP_ID.into(),
+            dev_id: DEV_ID.into(),
+            lorawan_device: Some(lorawan),
+            ..Default::default()
+        };
+        Self {
+            rate_limit: Some(RATE_LIMIT),
+            token_lifetime: Duration::from_secs(3600),
+            issuer: ISSUER.into(),
+            algorithm: Algorithm::default(),
+            applications: vec![APP_ID.into(), "other-app".into()],
+            devices: vec![device],
+            ports: Ports::default(),
+            identity: None,
+        }
+    }
+}
+
+/// The port of each server. Give a stopped sandbox's ports to the next one, and clients find it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// The Handler's gRPC API.
+    pub grpc: u16,
+    /// The same with TLS.
+    pub grpcs: u16,
+    /// The Handler's HTTP API.
+    pub http: u16,
+    /// The same with TLS.
+    pub https: u16,
+    /// The account server.
+    pub account: u16,
+    /// Discovery, gRPC and HTTP.
+    pub discovery: u16,
+}
