@@ -314,6 +314,65 @@ export interface Client {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** Options of `Sandbox.start`. */
+export interface SandboxOptions {
+  /** Calls a second for each token subject and for each application; `false` for no limit. Default: 5, as V2 has it. */
+  rateLimit?: number | false
+  /** How long tokens are valid that access keys are exchanged for, in seconds. Default: 3600. */
+  tokenLifetime?: number
+  /** How the account server signs. Default: ES256. */
+  algorithm?: 'ES256' | 'RS256'
+  /** Ports; absent or 0: any free one. */
+  grpcPort?: number
+  grpcsPort?: number
+  httpPort?: number
+  httpsPort?: number
+  accountPort?: number
+  discoveryPort?: number
+}
+
+/** What is right or wrong with a minted token. */
+export type TokenKind =
+  | 'valid'
+  | 'expired'
+  | 'noexp'
+  | 'future'
+  | 'badsig'
+  | 'tampered'
+  | 'wrongalg'
+  | 'wrongissuer'
+  | 'nodevices'
+  | 'nosettings'
+  | 'otherapp'
+  | 'noscope'
+  | 'none'
+  | 'hs256'
+
+/** Options of `Sandbox.mintToken`. What is absent is as the kind has it. */
+export interface MintOptions {
+  /** Default: `valid`. */
+  kind?: TokenKind
+  /** The application whose rights it carries. */
+  appId?: string
+  /** The rights on that application. */
+  rights?: string[]
+  /** Instead of `apps:<appId>`. */
+  scope?: string[]
+  /** Claim `exp`, in seconds from now; negative for the past. */
+  expiresIn?: number
+  /** Claim `iss`. */
+  issuer?: string
+  /** Claim `sub`; a fresh one if absent. The rate limit counts per subject. */
+  subject?: string
+}
+
+export interface Sandbox {
+  /** The addresses, without secrets. */
+  toJSON(): Record<string, string>
+  /** `stop()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
 /**
  * A client of one server. Its address chooses the transport: `grpc://`, `grpcs://`, `http://` or `https://`.
  *
@@ -407,4 +466,45 @@ export declare class Credentials {
   metadata(): Record<string, string>
   /** What the credential says of itself, to show to a person. Nothing of it is verified. */
   describe(): CredentialsDescription
+}
+
+/**
+ * A V2 network on loopback: account server, Handler over gRPC and HTTP with and without TLS, discovery. Everything is
+ * real but the radio; it lives in memory, and ends with `stop()` or with the process, which it does not keep alive.
+ */
+export declare class Sandbox {
+  /** Starts a network; every server listens when the promise resolves. */
+  static start(options?: SandboxOptions): Promise<Sandbox>
+  /** The Handler's gRPC API, `grpc://127.0.0.1:<port>`. */
+  get grpcAddress(): string
+  /** The same with TLS, `grpcs://localhost:<port>`. */
+  get grpcsAddress(): string
+  /** The Handler's HTTP API, `http://127.0.0.1:<port>`. */
+  get httpAddress(): string
+  /** The same with TLS, `https://localhost:<port>`. */
+  get httpsAddress(): string
+  /** The account server, `http://127.0.0.1:<port>`. */
+  get accountServer(): string
+  /** The discovery service, `grpc://127.0.0.1:<port>`; the same port has its HTTP API. */
+  get discovery(): string
+  /** The certificate to trust (PEM): a self-signed leaf, as V2 Handlers have. */
+  get ca(): string
+  /** The registered application. */
+  get appId(): string
+  /** A device of that application. */
+  get devId(): string
+  /** An access key with every right on the application. */
+  get accessKey(): string
+  /** A bearer token with every right on the application, valid for an hour from the start. */
+  get bearerToken(): string
+  /** How many exchanges of a key for a token the account server has been asked for. */
+  get exchanges(): number
+  /** Mints a bearer token, good or bad. By default one like `bearerToken`, with a subject of its own. */
+  mintToken(options?: MintOptions): string
+  /** Adds an access key of an application, and returns it. */
+  addAccessKey(appId: string, rights: string[]): string
+  /** An outage: the account server ends, the rest stays. */
+  stopAccountServer(): void
+  /** Closes every listener and connection. May be called again. */
+  stop(): Promise<void>
 }

@@ -36,8 +36,13 @@ show(native.Client, 'address', 'transport')
 disposable(native.Client, async function () {
   this.close()
 })
+show(native.Sandbox, 'grpcAddress', 'grpcsAddress', 'httpAddress', 'httpsAddress', 'accountServer', 'discovery', 'appId', 'devId')
+disposable(native.Sandbox, function () {
+  return this.stop()
+})
 
 module.exports.AuthError = AuthError
 module.exports.Credentials = native.Credentials
 module.exports.Client = native.Client
+module.exports.Sandbox = native.Sandbox
 module.exports.version = version

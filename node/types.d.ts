@@ -314,3 +314,62 @@ export interface Client {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** Options of `Sandbox.start`. */
+export interface SandboxOptions {
+  /** Calls a second for each token subject and for each application; `false` for no limit. Default: 5, as V2 has it. */
+  rateLimit?: number | false
+  /** How long tokens are valid that access keys are exchanged for, in seconds. Default: 3600. */
+  tokenLifetime?: number
+  /** How the account server signs. Default: ES256. */
+  algorithm?: 'ES256' | 'RS256'
+  /** Ports; absent or 0: any free one. */
+  grpcPort?: number
+  grpcsPort?: number
+  httpPort?: number
+  httpsPort?: number
+  accountPort?: number
+  discoveryPort?: number
+}
+
+/** What is right or wrong with a minted token. */
+export type TokenKind =
+  | 'valid'
+  | 'expired'
+  | 'noexp'
+  | 'future'
+  | 'badsig'
+  | 'tampered'
+  | 'wrongalg'
+  | 'wrongissuer'
+  | 'nodevices'
+  | 'nosettings'
+  | 'otherapp'
+  | 'noscope'
+  | 'none'
+  | 'hs256'
+
+/** Options of `Sandbox.mintToken`. What is absent is as the kind has it. */
+export interface MintOptions {
+  /** Default: `valid`. */
+  kind?: TokenKind
+  /** The application whose rights it carries. */
+  appId?: string
+  /** The rights on that application. */
+  rights?: string[]
+  /** Instead of `apps:<appId>`. */
+  scope?: string[]
+  /** Claim `exp`, in seconds from now; negative for the past. */
+  expiresIn?: number
+  /** Claim `iss`. */
+  issuer?: string
+  /** Claim `sub`; a fresh one if absent. The rate limit counts per subject. */
+  subject?: string
+}
+
+export interface Sandbox {
+  /** The addresses, without secrets. */
+  toJSON(): Record<string, string>
+  /** `stop()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
+use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, Object, Unknown};
 use napi::{Env, JsValue, ValueType};
 use ttn_auth::{Error, Result};
 
@@ -103,7 +103,7 @@ impl<'a> Fields<'a> {
 
     /// A list of texts.
     pub(crate) fn texts(&self, field: &str) -> Result<Option<Vec<String>>> {
-        self.of_type(field, &[ValueType::Object], "a list of strings")
+        self.value(field)?.map(|value| texts(value, field)).transpose()
     }
 
     /// An object, as it is.
@@ -133,6 +133,19 @@ pub(crate) fn text(value: Unknown, what: &str) -> Result<String> {
             .map_err(|error| unreadable(what, &error)),
         other => Err(invalid(format!("{what} must be a string, not {}", name(other)))),
     }
+}
+
+/// A list of texts.
+pub(crate) fn texts(value: Unknown, what: &str) -> Result<Vec<String>> {
+    let wrong = || invalid(format!("{what} must be a list of strings"));
+    let object = value.coerce_to_object().map_err(|_| wrong())?;
+    if !object.is_array().map_err(|_| wrong())? {
+        return Err(wrong());
+    }
+    let length = object.get_array_length().map_err(|_| wrong())?;
+    (0..length)
+        .map(|index| text(object.get_element(index).map_err(|_| wrong())?, what).map_err(|_| wrong()))
+        .collect()
 }
 
 /// The JSON of an object, for the core to read.

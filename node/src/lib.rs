@@ -2,7 +2,7 @@
 //!
 //! Three rules hold everywhere here. A panic never leaves Rust, since it would end the process: synchronous items are
 //! `catch_unwind`, futures and callbacks are wrapped by hand ([`promise`]). Every error that JavaScript sees is its own
-//! `AuthError` ([`error`]). Handles of JavaScript values stay on their thread; what crosses is plain data ([`hooks`]).
+//! `AuthError` (`error.rs`). Handles of JavaScript values stay on their thread; what crosses is plain data (`hooks.rs`).
 
 #![allow(unreachable_pub, reason = "napi exports what is `pub`")]
 
@@ -17,3 +17,4 @@ mod panics;
 mod promise;
 mod raw;
 mod runtime;
+mod sandbox;
