@@ -1,0 +1,123 @@
+#!/usr/bin/env node
+'use strict'
+// `npx ttn-auth sandbox`: the stand-in network by command, for tests in any language and for trying things out.
+
+const { parseArgs } = require('node:util')
+
+const PORTS = ['grpc', 'grpcs', 'http', 'https', 'account', 'discovery']
+
+const HELP = `Usage: ttn-auth sandbox [options]
+
+Starts a stand-in V2 network on loopback: account server, Handler (gRPC and HTTP, with and without TLS), discovery.
+Ends with Ctrl-C.
+
+Options:
+  --json                 print one line of JSON, once it listens, instead of text
+  --rate-limit N|off     calls a second for each subject and application (default: 5, as V2 has it)
+  --token-lifetime S     how long tokens are valid that access keys are exchanged for, in seconds (default: 3600)
+  --algorithm NAME       how the account server signs: ES256 (default) or RS256
+${PORTS.map((name) => `  --${name}-port N`.padEnd(25) + '(default: any free port)').join('\n')}
+  --help                 print this
+  --version              print the version
+`
+
+const camel = (name) => name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())
+
+/** What the arguments ask for, or an Error with what is wrong with them. */
+function read(args) {
+  const text = { type: 'string' }
+  const flag = { type: 'boolean' }
+  const ports = PORTS.map((name) => `${name}-port`)
+  const options = {
+    json: flag,
+    help: flag,
+    version: flag,
+    algorithm: text,
+    'rate-limit': text,
+    'token-lifetime': text,
+    ...Object.fromEntries(ports.map((name) => [name, text])),
+  }
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+  if (values.help || values.version) return { action: values.help ? 'help' : 'version' }
+  if (positionals.length === 0) throw new Error('no command; there is one: sandbox')
+  if (positionals.length > 1 || positionals[0] !== 'sandbox') {
+    throw new Error(`unknown argument ${JSON.stringify(positionals.find((each) => each !== 'sandbox') ?? 'sandbox')}`)
+  }
+  const settings = {}
+  if (values.algorithm !== undefined) settings.algorithm = values.algorithm
+  for (const name of ['rate-limit', 'token-lifetime', ...ports]) {
+    const value = values[name]
+    if (value === undefined) continue
+    if (name === 'rate-limit' && value === 'off') settings.rateLimit = false
+    else if (/^\d{1,9}$/.test(value)) settings[camel(name)] = Number(value)
+    else throw new Error(`--${name} needs a number${name === 'rate-limit' ? ' or off' : ''}, not ${JSON.stringify(value)}`)
+  }
+  return { action: 'sandbox', json: values.json === true, settings }
+}
+
+const summary = (sandbox) => ({
+  grpc: sandbox.grpcAddress,
+  grpcs: sandbox.grpcsAddress,
+  http: sandbox.httpAddress,
+  https: sandbox.httpsAddress,
+  accountServer: sandbox.accountServer,
+  discovery: sandbox.discovery,
+  ca: sandbox.ca,
+  appId: sandbox.appId,
+  devId: sandbox.devId,
+  accessKey: sandbox.accessKey,
+  bearerToken: sandbox.bearerToken,
+})
+
+/** The same for a person. */
+function describe({ ca, appId, devId, accessKey, bearerToken, ...addresses }) {
+  const rows = Object.entries({ ...addresses, application: appId, device: devId, 'access key': accessKey })
+  return `A stand-in V2 network is running:
+
+${rows.map(([name, value]) => `  ${name.padEnd(15)}${value}`).join('\n')}
+  bearer token   ${bearerToken}
+
+Read the device:
+
+  curl -H 'Authorization: Key ${accessKey}' ${addresses.http}/applications/${appId}/devices/${devId}
+
+For grpcs and https trust this certificate:
+
+${ca.trim()}
+
+Ctrl-C ends it.
+`
+}
+
+async function sandbox(settings, json) {
+  const { Sandbox } = require('./index.js')
+  const running = await Sandbox.start(settings)
+  // The sandbox's own threads do not keep Node alive.
+  const alive = setInterval(() => {}, 2 ** 30)
+  const stop = async () => {
+    clearInterval(alive)
+    await running.stop()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop)
+  // Whoever read the output has gone; the sandbox may be wanted all the same.
+  process.stdout.on('error', () => {})
+  const shown = summary(running)
+  process.stdout.write(json ? `${JSON.stringify(shown)}\n` : describe(shown))
+}
+
+/** Ends with 2 for wrong arguments, 1 for any other failure. */
+function fail(error, status) {
+  process.stderr.write(`ttn-auth: ${error.message}\n${error.hint ? `${error.hint}\n` : ''}`)
+  if (status === 2) process.stderr.write('Try: ttn-auth --help\n')
+  process.exitCode = status
+}
+
+let request
+try {
+  request = read(process.argv.slice(2))
+} catch (error) {
+  fail(error, 2)
+}
+if (request?.action === 'help') process.stdout.write(HELP)
+else if (request?.action === 'version') process.stdout.write(`${require('../package.json').version}\n`)
+else if (request) sandbox(request.settings, request.json).catch((error) => fail(error, error.code === 'AUTH_INVALID_ARGUMENT' ? 2 : 1))
