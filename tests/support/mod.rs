@@ -1,5 +1,5 @@
 //! A sandbox, and a client for each way to it.
-#![allow(dead_code)] // Each test binary uses a part.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use ttn_auth::proto::handler::{ApplicationIdentifier, Device, DeviceIdentifier};
 use ttn_auth::proto::lorawan;
