@@ -4,6 +4,7 @@
 //! `catch_unwind`, futures and callbacks are wrapped by hand (`promise.rs`). Every error that JavaScript sees is its own
 //! `AuthError` (`error.rs`). Handles of JavaScript values stay on their thread; what crosses is plain data (`hooks.rs`).
 
+#![cfg_attr(test, allow(dead_code, reason = "napi leaves its registrations out of test builds"))]
 #![allow(unreachable_pub, reason = "napi exports what is `pub`")]
 
 mod args;
