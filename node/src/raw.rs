@@ -1,7 +1,7 @@
 //! `Client.request` and `Client.unary`: any HTTP route, any gRPC method.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request};
 use napi::bindgen_prelude::{Buffer, Either, Object, ToNapiValue, Uint8Array, Unknown};
 use napi::{Env, ValueType};
@@ -17,7 +17,7 @@ use crate::promise::{Call, promise};
 #[napi]
 impl Client {
     /// Any HTTP route of this server; the host is always the client's. `path` begins with one `/`. An object as `body` is
-    /// sent as JSON. Only for clients over HTTP.
+    /// sent as JSON; a body's content type is `application/json` unless `headers` has another. Only for clients over HTTP.
     ///
     /// A status of 300 and more rejects.
     #[napi(catch_unwind, ts_args_type = "request: HttpRequest", ts_return_type = "Promise<HttpResponse>")]
@@ -84,17 +84,14 @@ fn http_request(env: &Env, fields: &Fields) -> Result<Request<Bytes>> {
             uri = format!("{uri}{}{query}", if uri.contains('?') { '&' } else { '?' });
         }
     }
-    let mut headers = headers(env, fields, "headers")?;
+    let headers = headers(env, fields, "headers")?;
     let body = match fields.value("body")? {
         None => Bytes::new(),
         Some(body) if args::kind(body)? == ValueType::String => args::text(body, "body")?.into(),
         Some(body) => {
             match fields.typed::<Either<Uint8Array, Unknown>>("body", "a string, bytes or an object")? {
                 Some(Either::A(bytes)) => Bytes::copy_from_slice(&bytes),
-                _ => {
-                    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-                    args::json(env, body, "body")?.into()
-                }
+                _ => args::json(env, body, "body")?.into(),
             }
         }
     };
