@@ -1,8 +1,8 @@
 //! The public keys of auth servers, by issuer. Each has exactly one algorithm, which the account server names and the
 //! token does not choose.
 //!
-//! Verified with ring directly. The usual crate, jsonwebtoken, takes its cryptography from one process-wide provider
-//! since version 10, and installing that is an application's choice, not a library's.
+//! Verified with ring directly. The usual crate for tokens, jsonwebtoken, takes its cryptography from one provider for
+//! the whole process, and to install that is for an application to decide, not for a library.
 
 use std::fmt;
 

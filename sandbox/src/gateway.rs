@@ -13,8 +13,8 @@ use ttn_auth::{Carrier, Error, ErrorKind, Result, to_json};
 use crate::body::{application, application_identifier, device};
 use crate::go::{Timeout, is_percent_encoded, page, timeout};
 use crate::handler::{Call, Handler};
-use crate::rest::{body, escaped, json, segments, text};
-use crate::serve::{Reply, Service};
+use crate::rest::{bare, body, escaped, json, segments, text};
+use crate::serve::{MAX_HTTP1_HEADERS, Reply, Service};
 use crate::store::UNKNOWN;
 
 pub(crate) struct Gateway(pub(crate) Arc<Handler>);
@@ -81,8 +81,12 @@ impl Success {
 
 impl Gateway {
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Reply> {
+        // hyper reads in large pieces and looks at its limit between them, so that more than that comes through.
+        if head_size(&request) > MAX_HTTP1_HEADERS {
+            return Err(bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        }
         if !is_percent_encoded(request.uri().path()) {
-            return Err(text(StatusCode::BAD_REQUEST, "400 Bad Request"));
+            return Err(bare(StatusCode::BAD_REQUEST));
         }
         // Paging is looked at before the route, whatever it is.
         let offset = page(request.uri(), "offset")?;
@@ -222,6 +226,13 @@ fn http_message(error: &Error) -> String {
         _ => return error.message().to_owned(),
     };
     format!("Internal error: [{name}] {}", error.message())
+}
+
+/// The bytes of a request's line and headers, as HTTP/1.1 has them.
+fn head_size<B>(request: &Request<B>) -> usize {
+    let headers = request.headers().iter();
+    request.uri().to_string().len()
+        + headers.map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
 }
 
 fn late() -> Error {

@@ -15,9 +15,9 @@ use crate::serve::{Reply, Service};
 const SERVICES: [&str; 3] =
     ["handler.ApplicationManager", "handler.HandlerManager", "lorawan.DevAddrManager"];
 
-/// The addresses that this network may give out, and for what.
+/// The addresses that a network server gives out unless it is told others, and for what.
 const PREFIX: &str = "26000000/20";
-const USAGES: [&str; 5] = ["otaa", "abp", "local", "world", "private"];
+const USAGES: [&str; 6] = ["otaa", "abp", "world", "local", "private", "testing"];
 
 pub(crate) struct HandlerGrpc(pub(crate) Arc<Handler>);
 

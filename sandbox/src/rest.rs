@@ -22,6 +22,13 @@ pub(crate) fn text(status: StatusCode, body: &str) -> Reply {
     reply
 }
 
+/// What Go's server answers by itself, before any handler: the status in words, and the end of the connection.
+pub(crate) fn bare(status: StatusCode) -> Reply {
+    let mut reply = answer(status, "text/plain; charset=utf-8", status.to_string());
+    reply.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
 fn answer(status: StatusCode, kind: &'static str, body: String) -> Reply {
     let mut reply = Reply::new(Frames::data(body));
     *reply.status_mut() = status;

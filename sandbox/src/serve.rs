@@ -25,7 +25,7 @@ use ttn_auth::{Error, ErrorKind, Result};
 use crate::front::Front;
 
 /// Go's limit of an HTTP/1.1 request's headers, which it answers with 431 beyond: 1 MB and some.
-const MAX_HTTP1_HEADERS: usize = (1 << 20) + 4096;
+pub(crate) const MAX_HTTP1_HEADERS: usize = (1 << 20) + 4096;
 
 /// Go has no limit of the number of headers; hyper's own is 100.
 const MAX_HTTP1_HEADER_COUNT: usize = 1000;
@@ -75,7 +75,12 @@ impl Body for Frames {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum())
+        match self.0.front().and_then(Frame::data_ref) {
+            Some(data) if self.0.len() == 1 => SizeHint::with_exact(data.len() as u64),
+            None => SizeHint::with_exact(0),
+            // With trailers it is gRPC, which has no content-length.
+            Some(_) => SizeHint::default(),
+        }
     }
 }
 
@@ -167,7 +172,11 @@ where
         .max_header_list_size(MAX_HTTP2_HEADERS);
     let builder = match versions {
         Versions::Http1 => builder.http1_only(),
-        Versions::Http2 => builder.http2_only(),
+        Versions::Http2 => {
+            // gRPC has no date: what is in the headers is the call's metadata.
+            builder.http2().auto_date_header(false);
+            builder.http2_only()
+        }
         Versions::Both => builder,
     };
     let answer = service_fn(move |request| {

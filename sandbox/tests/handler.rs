@@ -143,11 +143,13 @@ async fn go_refuses_large_and_malformed_headers_in_its_own_words() {
             "GET /applications/test-app/devices HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n\r\n"
         )
     };
-    let large = get(&format!("Authorization: Bearer {}", "x".repeat(3 << 20)));
-    let answer = raw(&sandbox, large.as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\n431 Request Header Fields Too Large"), "{answer}");
-    assert!(answer.contains("Content-Type: text/plain; charset=utf-8\r\n"), "{answer}");
+    for size in [1_060_000, 3 << 20] {
+        let large = get(&format!("Authorization: Bearer {}", "x".repeat(size)));
+        let answer = raw(&sandbox, large.as_bytes()).await.to_lowercase();
+        assert!(answer.starts_with("http/1.1 431 request header fields too large\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n431 request header fields too large"), "{answer}");
+        assert!(answer.contains("content-type: text/plain; charset=utf-8\r\n"), "{answer}");
+    }
 
     let answer = raw(&sandbox, get("Authorization: Bearer a\u{1}b").as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain"), "{answer}");
