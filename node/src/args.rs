@@ -138,6 +138,10 @@ pub(crate) fn text(value: Unknown, what: &str) -> Result<String> {
 /// A list of texts.
 pub(crate) fn texts(value: Unknown, what: &str) -> Result<Vec<String>> {
     let wrong = || invalid(format!("{what} must be a list of strings"));
+    // Asked first: what cannot become an object would throw.
+    if kind(value)? != ValueType::Object {
+        return Err(wrong());
+    }
     let object = value.coerce_to_object().map_err(|_| wrong())?;
     if !object.is_array().map_err(|_| wrong())? {
         return Err(wrong());

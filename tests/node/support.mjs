@@ -8,10 +8,11 @@ export const SCHEMES = ['grpc', 'grpcs', 'http', 'https']
 export const KINDS = ['access-key', 'bearer-token']
 
 /** A sandbox for the tests of a file; call what is returned to get it. */
-export function withSandbox(options = { rateLimit: false }) {
+export function withSandbox(ready = () => {}) {
   let sandbox
   before(async () => {
-    sandbox = await Sandbox.start(options)
+    sandbox = await Sandbox.start({ rateLimit: false })
+    ready(sandbox)
   })
   after(() => sandbox.stop())
   return () => sandbox

@@ -1,0 +1,108 @@
+// `ttn-auth sandbox` as a child process, the way a test in another language starts it.
+import assert from 'node:assert/strict'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+import { Client, Credentials } from '../../node/index.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const cli = fileURLToPath(new URL('../../node/cli.js', import.meta.url))
+const DEVICE = { app_id: 'test-app', dev_id: 'dev-1' }
+const KEYS = ['grpc', 'grpcs', 'http', 'https', 'accountServer', 'discovery', 'ca', 'appId', 'devId', 'accessKey', 'bearerToken']
+
+/** Reads from a child until its output satisfies `enough`. */
+async function read(child, enough) {
+  let text = ''
+  for await (const chunk of child.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    text += chunk
+    if (enough(text)) return text
+  }
+  throw new Error(`it ended after: ${text}`)
+}
+
+async function stop(child, signal) {
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  return exited
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  test(`--json prints one line once it listens; ${signal} ends it cleanly`, async (t) => {
+    const child = spawn(process.execPath, [cli, 'sandbox', '--json', '--rate-limit', 'off'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    t.after(() => child.kill('SIGKILL'))
+    const line = await read(child, (text) => text.endsWith('\n'))
+    assert.equal(line.indexOf('\n'), line.length - 1)
+    const shown = JSON.parse(line)
+    assert.deepEqual(Object.keys(shown), KEYS)
+    assert.match(shown.ca, /^-----BEGIN CERTIFICATE-----/)
+    for (const secret of [shown.accessKey, shown.bearerToken]) {
+      for (const scheme of ['grpc', 'grpcs', 'http', 'https']) {
+        const client = new Client({ address: shown[scheme], ca: shown.ca, credentials: Credentials.parse(secret) })
+        assert.equal((await client.getDevice(DEVICE)).dev_id, 'dev-1')
+        client.close()
+      }
+    }
+    assert.deepEqual(await stop(child, signal), [0, null])
+  })
+}
+
+test('npx finds it, --http-port is used, and the curl line works', async (t) => {
+  const child = spawn('npx', ['ttn-auth', 'sandbox', '--http-port', '0', '--rate-limit', '100'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  // npx starts children of its own.
+  t.after(() => process.kill(-child.pid, 'SIGKILL'))
+  const text = await read(child, (text) => text.includes('Ctrl-C'))
+  const curl = /^\s*(curl .*)$/m.exec(text)[1]
+  const { stdout } = await promisify(execFile)('sh', ['-c', `${curl} -sS`])
+  assert.equal(JSON.parse(stdout).dev_id, 'dev-1')
+  for (const name of ['grpc', 'grpcs', 'http', 'https']) assert.match(text, new RegExp(`^ +${name} +${name}://\\S+:\\d+$`, 'm'))
+  assert.match(text, /^ +access key +ttn-account-v2\.full-test-app$/m)
+  assert.match(text, /^ +bearer token +ey\S+$/m)
+})
+
+test('a port that is taken is an error, not a crash', async (t) => {
+  const first = spawn(process.execPath, [cli, 'sandbox', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => first.kill('SIGKILL'))
+  const { port } = new URL(JSON.parse(await read(first, (text) => text.endsWith('\n'))).http)
+  const second = spawnSync(process.execPath, [cli, 'sandbox', '--http-port', port], { encoding: 'utf8', timeout: 30_000 })
+  assert.equal(second.status, 1)
+  assert.match(second.stderr, new RegExp(`^ttn-auth: .*${port}`))
+  assert.equal(second.stdout, '')
+})
+
+const run = (...args) => spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', timeout: 30_000 })
+
+test('help and version', () => {
+  for (const args of [['--help'], ['sandbox', '--help']]) {
+    const { status, stdout } = run(...args)
+    assert.equal(status, 0)
+    for (const option of ['--json', '--rate-limit', '--grpc-port', '--discovery-port']) assert.ok(stdout.includes(option), option)
+  }
+  assert.match(run('--version').stdout, /^\d+\.\d+\.\d+\n$/)
+})
+
+test('wrong arguments end with 2 and say what is wrong', () => {
+  for (const [args, message] of [
+    [[], /no command/],
+    [['server'], /unknown argument "server"/],
+    [['sandbox', 'sandbox'], /unknown argument "sandbox"/],
+    [['sandbox', '--nope'], /--nope/],
+    [['sandbox', '--grpc-port'], /--grpc-port/],
+    [['sandbox', '--grpc-port', 'x'], /--grpc-port needs a number, not "x"/],
+    [['sandbox', '--grpc-port', '99999'], /grpcPort must be/],
+    [['sandbox', '--rate-limit', 'none'], /--rate-limit needs a number or off/],
+    [['sandbox', '--algorithm', 'none'], /algorithm must be/],
+  ]) {
+    const { status, stdout, stderr } = run(...args)
+    assert.equal(status, 2, stderr)
+    assert.match(stderr, message)
+    assert.match(stderr, /Try: ttn-auth --help/)
+    assert.equal(stdout, '')
+  }
+})
