@@ -14,6 +14,7 @@ export async function openEditor(url) {
   if (!executablePath) throw new Error('no browser: install chromium, or name one in CHROMIUM')
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] })
   const page = await browser.newPage({ viewport: { width: 1280, height: 720 }, deviceScaleFactor: 2 })
+  page.setDefaultTimeout(15_000)
   const received = []
   page.on('response', async (response) => {
     // A redirect has no body, and a page that closes takes its bodies along.

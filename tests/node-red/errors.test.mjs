@@ -90,7 +90,7 @@ const wrong = [
   ['no HTTP address', { transport: 'http' }, { httpAddress: '' }, 'a.b', 'AUTH_INVALID_ARGUMENT', 'ttn.problem-short.http-address-missing'],
   ['an address that is none', {}, { grpcAddress: 'ftp://x' }, 'a.b', 'AUTH_INVALID_ARGUMENT', 'ttn.status.invalid-argument'],
   ['a password in the address', {}, { grpcAddress: 'grpcs://me:hunter2@host' }, 'a.b', 'AUTH_INVALID_ARGUMENT', 'ttn.status.invalid-argument'],
-  ['a certificate that is none', {}, { ca: 'no PEM' }, 'a.b', 'AUTH_INVALID_ARGUMENT', 'ttn.status.invalid-argument'],
+  ['a certificate that is none', {}, { ca: 'no PEM', grpcAddress: 'grpcs://localhost:1' }, 'a.b', 'AUTH_INVALID_ARGUMENT', 'ttn.status.invalid-argument'],
   ['a time limit that is none', {}, { timeout: '-1' }, 'a.b', 'AUTH_INVALID_ARGUMENT', 'ttn.problem-short.timeout'],
   ['Bearer in front', {}, {}, 'Bearer a.b', 'AUTH_INVALID_CREDENTIALS', 'ttn.status.invalid-credentials'],
   ['a blank', {}, {}, ' a.b', 'AUTH_INVALID_CREDENTIALS', 'ttn.status.invalid-credentials'],

@@ -33,8 +33,9 @@ function newerNode() {
 /** The editor's test needs a browser. A CI machine is Debian, as root, without one. */
 function installBrowser() {
   if (process.env.CHROMIUM || existsSync('/usr/bin/chromium') || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return
-  run('apt-get', ['update', '-q'])
-  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'])
+  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  run('apt-get', ['update', '-q'], env)
+  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'], env)
 }
 
 prepare()

@@ -53,7 +53,7 @@ function flows() {
     })),
   )
   // A debug node prints whole messages to the log, as people do.
-  const debug = { id: 'debug', type: 'debug', z: 'tab', name: '', active: true, tosidebar: true, console: true, complete: 'true', targetType: 'full', wires: [] }
+  const debug = { id: 'debug', type: 'debug', z: 'tab', x: 1, y: 1, name: '', active: true, tosidebar: true, console: true, complete: 'true', targetType: 'full', wires: [] }
   return [...rest.map((node) => (node.type === 'catch' ? { ...node, wires: [['debug']] } : node)), ...networks, ...requests, debug]
 }
 

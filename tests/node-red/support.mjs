@@ -41,18 +41,21 @@ export function network(sandbox, more = {}) {
   }
 }
 
-/** A ttn-request node on a tab, with a helper node behind it and a catch node beside it. */
+/**
+ * A ttn-request node on a tab, with a helper node behind it and a catch node beside it. Nodes without a place would be
+ * config nodes to Node-RED.
+ */
 export function flow(request, config) {
   return [
     { id: 'tab', type: 'tab', label: 'test' },
     ...[config].flat().filter(Boolean),
     {
-      id: 'request', type: 'ttn-request', z: 'tab', name: '', network: 'network', call: 'getDevice', transport: 'grpc',
+      id: 'request', type: 'ttn-request', z: 'tab', x: 1, y: 1, name: '', network: 'network', call: 'getDevice', transport: 'grpc',
       appId: '', devId: 'dev-1', httpMethod: 'GET', path: '', rpc: '', timeout: '', wires: [['out']], ...request,
     },
-    { id: 'out', type: 'helper', z: 'tab', wires: [] },
-    { id: 'catch', type: 'catch', z: 'tab', scope: null, uncaught: false, wires: [['caught']] },
-    { id: 'caught', type: 'helper', z: 'tab', wires: [] },
+    { id: 'out', type: 'helper', z: 'tab', x: 1, y: 1, wires: [] },
+    { id: 'any-error', type: 'catch', z: 'tab', x: 1, y: 1, scope: null, uncaught: false, wires: [['caught']] },
+    { id: 'caught', type: 'helper', z: 'tab', x: 1, y: 1, wires: [] },
   ]
 }
 

@@ -1,0 +1,41 @@
+// Every text that the nodes can show is in the locale, and the locale holds no other.
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import { root } from '../../scripts/prepare.mjs'
+
+const nodes = join(root, 'node', 'nodes')
+const read = (...path) => readFileSync(join(nodes, ...path), 'utf8')
+const { ttn } = JSON.parse(read('locales', 'en-US', 'ttn.json'))
+const sources = readdirSync(join(nodes, 'lib')).map((name) => read('lib', name)).join('\n') + read('ttn.js')
+const html = read('ttn.html')
+const all = (text, pattern) => new Set([...text.matchAll(pattern)].map((match) => match[1]))
+const kinds = [...all(readFileSync(join(root, 'index.d.ts'), 'utf8'), /'AUTH_([A-Z_]+)'/g)].map((code) => code.toLowerCase().replaceAll('_', '-'))
+
+test('keys in the templates', () => {
+  for (const key of all(html, /data-i18n="(?:\[\w+\])?ttn\.([\w.-]+)"/g)) {
+    const [group, name] = key.split('.')
+    assert.equal(typeof ttn[group]?.[name], 'string', key)
+  }
+})
+
+test('a status for every kind of error', () => {
+  assert.ok(kinds.length > 20)
+  const own = ['not-configured', 'requesting', 'requesting-many', 'ok']
+  assert.deepEqual(Object.keys(ttn.status).sort(), [...own, ...kinds].sort())
+})
+
+test('a sentence and a status for every problem', () => {
+  const keys = all(sources, /(?:invalid\(|Problem\('AUTH_\w+', )'([\w-]+)'/g)
+  for (const key of ['grpc-address-missing', 'http-address-missing', 'variable']) keys.add(key)
+  assert.deepEqual(Object.keys(ttn.problem).sort(), [...keys, 'dropped'].sort())
+  keys.delete('variable')
+  assert.deepEqual(Object.keys(ttn['problem-short']).sort(), [...keys].sort())
+})
+
+test('help for both nodes', () => {
+  const help = read('locales', 'en-US', 'ttn.html')
+  for (const type of all(html, /data-template-name="([\w-]+)"/g)) assert.match(help, new RegExp(`data-help-name="${type}"`))
+})
