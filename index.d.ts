@@ -157,15 +157,12 @@ export interface HttpRequest extends CallOptions {
   path: string
   query?: Record<string, QueryValue | readonly QueryValue[]>
   headers?: Record<string, string>
-  /** An object is sent as JSON. */
-  body?: string | Uint8Array | JsonObject
+  /** An object, of any shape, is sent as JSON. */
+  body?: string | Uint8Array | object
 }
 
 /** A value in a query; `undefined` and `null` are left out. */
 export type QueryValue = string | number | boolean | undefined | null
-
-/** What `JSON.stringify` writes as an object or a list. */
-export type JsonObject = { readonly [name: string]: unknown } | readonly unknown[]
 
 /** The answer to `Client.request`. */
 export interface HttpResponse {
@@ -425,7 +422,7 @@ export declare class Client {
   close(): void
   /**
    * Any HTTP route of this server; the host is always the client's. `path` begins with one `/`. An object as `body` is
-   * sent as JSON. Only for clients over HTTP.
+   * sent as JSON; a body's content type is `application/json` unless `headers` has another. Only for clients over HTTP.
    *
    * A status of 300 and more rejects.
    */

@@ -157,15 +157,12 @@ export interface HttpRequest extends CallOptions {
   path: string
   query?: Record<string, QueryValue | readonly QueryValue[]>
   headers?: Record<string, string>
-  /** An object is sent as JSON. */
-  body?: string | Uint8Array | JsonObject
+  /** An object, of any shape, is sent as JSON. */
+  body?: string | Uint8Array | object
 }
 
 /** A value in a query; `undefined` and `null` are left out. */
 export type QueryValue = string | number | boolean | undefined | null
-
-/** What `JSON.stringify` writes as an object or a list. */
-export type JsonObject = { readonly [name: string]: unknown } | readonly unknown[]
 
 /** The answer to `Client.request`. */
 export interface HttpResponse {

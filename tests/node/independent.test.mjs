@@ -41,7 +41,9 @@ for (const scheme of ['http', 'https']) {
       assert.deepEqual(JSON.parse(device.body), ours)
 
       const dev_id = `curl-${scheme}-${kind}`
-      const made = JSON.stringify({ dev_id, description: 'é<>', lorawan_device: { app_eui: '70B3D57ED0000001', dev_eui: Buffer.from(dev_id).toString('hex').slice(-16) } })
+      const dev_eui = Buffer.from(dev_id).toString('hex').slice(-16)
+      const lorawan_device = { app_id: 'test-app', dev_id, app_eui: '70B3D57ED0000001', dev_eui }
+      const made = JSON.stringify({ dev_id, description: 'é<>', lorawan_device })
       const set = await curl(...common, '-X', 'POST', '-H', 'Content-Type: application/json', '--data-binary', made, `${base}/devices`)
       assert.deepEqual([set.status, set.body], [200, '{}'])
       const list = await curl(...common, `${base}/devices?limit=1&offset=1`)
@@ -94,9 +96,10 @@ for (const scheme of ['grpc', 'grpcs']) {
       assert.equal(answer.lorawan_device.dev_eui.toString('hex'), '0000000000000001')
       assert.equal(answer.lorawan_device.app_key.toString('hex'), '00'.repeat(16), 'an unset key arrives as zero bytes')
 
-      const device = { app_id: 'test-app', dev_id: `js-${scheme}-${kind}`, latitude: 52.5, attributes: { a: 'é' } }
+      const device = { app_id: 'test-app', dev_id: `js-${scheme}-${kind}` }
       const eui = Buffer.from(device.dev_id).subarray(-8)
-      await call(client, 'SetDevice', { ...device, lorawan_device: { app_eui: eui, dev_eui: eui } }, credentials)
+      const rest = { latitude: 52.5, attributes: { a: 'é' }, lorawan_device: { ...device, app_eui: eui, dev_eui: eui } }
+      await call(client, 'SetDevice', { ...device, ...rest }, credentials)
       const list = await call(client, 'GetDevicesForApplication', { app_id: 'test-app' }, { ...credentials, limit: '1' })
       assert.equal(list.answer.devices.length, 1)
       assert.deepEqual([list.metadata.total, list.metadata.selected], ['2', '1'])

@@ -1,0 +1,65 @@
+// The types compile as users compile them, refuse wrong use, and are those that the addon's source says.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const require = createRequire(import.meta.url)
+const tsc = join(require.resolve('typescript/package.json'), '..', 'bin', 'tsc')
+const here = join(root, 'tests', 'types')
+
+function compile(name, compilerOptions, files) {
+  const folder = join(root, '.cache', 'types', name)
+  mkdirSync(folder, { recursive: true })
+  const shared = { strict: true, skipLibCheck: false, noEmit: true, types: ['node'], target: 'es2022' }
+  const lib = ['es2022', 'esnext.disposable']
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...shared, lib, ...compilerOptions }, files }))
+  const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8', cwd: root })
+  rmSync(folder, { recursive: true })
+  return { stdout, status }
+}
+
+const RESOLUTIONS = {
+  node16: { module: 'node16', moduleResolution: 'node16' },
+  nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
+  bundler: { module: 'esnext', moduleResolution: 'bundler' },
+}
+for (const [name, options] of Object.entries(RESOLUTIONS)) {
+  test(`moduleResolution ${name}: right use compiles, wrong use is refused`, () => {
+    const files = [join(here, 'usage.mts'), ...(name === 'bundler' ? [] : [join(here, 'require.cts')])]
+    assert.deepEqual(compile(name, options, files), { stdout: '', status: 0 })
+  })
+}
+
+test('every wrong line is refused for a reason of its own', () => {
+  const text = readFileSync(join(here, 'usage.mts'), 'utf8')
+  const expected = text.match(/^ *\/\/ @ts-expect-error/gm).length
+  const bare = join(root, '.cache', 'types', 'bare.mts')
+  mkdirSync(join(root, '.cache', 'types'), { recursive: true })
+  writeFileSync(bare, text.replaceAll('@ts-expect-error', ''))
+  const { stdout } = compile('bare', RESOLUTIONS.node16, [bare])
+  rmSync(bare)
+  assert.equal(stdout.match(/error TS\d+/g).length, expected, stdout)
+})
+
+test('no type is any, and object only where every object is right', () => {
+  const types = readFileSync(join(root, 'index.d.ts'), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '')
+  const vague = types.split('\n').filter((line) => /[:|<(] *(any|object|Function|unknown)\b/.test(line))
+  assert.deepEqual(vague.map((line) => line.trim()).sort(), ['body?: string | Uint8Array | object', 'cause?: unknown', 'readonly cause?: unknown'])
+})
+
+test('index.d.ts is what the addon’s source generates', () => {
+  const out = join(root, '.cache', 'types', 'generated')
+  mkdirSync(out, { recursive: true })
+  const cli = join(require.resolve('@napi-rs/cli/package.json'), '..', 'dist', 'cli.js')
+  const args = ['build', '--platform', '--no-js', '--manifest-path', 'node/Cargo.toml', '--output-dir', out, '--dts', 'index.d.ts']
+  const { status, stderr } = spawnSync(process.execPath, [cli, ...args], { cwd: root, encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+  const generated = readFileSync(join(out, 'index.d.ts'), 'utf8')
+  rmSync(out, { recursive: true })
+  assert.equal(readFileSync(join(root, 'index.d.ts'), 'utf8'), generated, 'run npm run build:debug and commit index.d.ts')
+})

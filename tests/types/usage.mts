@@ -1,0 +1,156 @@
+// Right use compiles, wrong use does not: each line below @ts-expect-error must be an error, or tsc reports that it is not.
+import {
+  AuthError,
+  Client,
+  Credentials,
+  Sandbox,
+  version,
+  type Application,
+  type AuthErrorCode,
+  type CallOptions,
+  type ClientOptions,
+  type CredentialsDescription,
+  type Device,
+  type DevicePage,
+  type HttpResponse,
+  type LorawanDevice,
+  type UnaryAnswer,
+} from '@thingskey/ttn-auth'
+
+/** Compiles only if both types are the same: an `any` is not the same as anything else. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const same = <A, B>(_: Same<A, B>): void => {}
+
+export async function right(signal: AbortSignal): Promise<void> {
+  same<typeof version, string>(true)
+  const credentials = Credentials.parse('ttn-account-v2.x')
+  same<typeof credentials, Credentials>(true)
+  same<typeof credentials.kind, 'bearer-token' | 'access-key'>(true)
+  same<ReturnType<Credentials['headers']>, { authorization: string }>(true)
+  same<ReturnType<Credentials['metadata']>, Record<string, string>>(true)
+  same<ReturnType<Credentials['describe']>, CredentialsDescription>(true)
+  const expires: Date | undefined = credentials.describe().expiresAt
+  void [expires, Credentials.bearerToken('x'), Credentials.accessKey('x'), Credentials.accessKey('x', { appId: 'a' })]
+
+  const options: ClientOptions = { address: 'grpcs://h:1', credentials, ca: '', timeout: 1, connectTimeout: 1, allowInsecure: false }
+  const client = new Client(options)
+  same<typeof client.address, string>(true)
+  same<typeof client.transport, 'grpc' | 'http'>(true)
+  const call: CallOptions = { timeout: 5, signal }
+  const app = { app_id: 'a' }
+  const id = { ...app, dev_id: 'd' }
+
+  const application = await client.getApplication(app, call)
+  same<typeof application, Application>(true)
+  const device = await client.getDevice(id, { signal })
+  same<typeof device, Device>(true)
+  same<typeof device.latitude, number | undefined>(true)
+  same<typeof device.lorawan_device, LorawanDevice | undefined>(true)
+  same<LorawanDevice['last_seen'], string | undefined>(true)
+  const page = await client.getDevices(app, { limit: 1, offset: 2, ...call })
+  same<typeof page, DevicePage>(true)
+  same<typeof page.total, number>(true)
+  // What was read can be written.
+  const nothing = await client.setDevice({ ...device, description: 'x' })
+  same<typeof nothing, void>(true)
+  await client.setApplication(application)
+  await client.registerApplication(app)
+  await client.deleteDevice(id)
+  await client.deleteApplication(app)
+  const up = await client.dryUplink({ payload: 'AQ==', app, port: 1 })
+  same<typeof up.valid, boolean | undefined>(true)
+  const down = await client.dryDownlink({ fields: '{}', app })
+  same<typeof down.payload, string | undefined>(true)
+  await client.simulateUplink({ ...id, payload: 'AQ==', port: 1 })
+
+  const response = await client.request({ path: '/', method: 'POST', query: { a: 1, b: ['x', true], c: undefined }, headers: {}, body: {}, signal })
+  same<typeof response, HttpResponse>(true)
+  same<typeof response.body, Buffer>(true)
+  await client.request({ path: '/', body: new Uint8Array() })
+  await client.request({ path: '/', body: device })
+  const answer = await client.unary('/a.B/C', Buffer.of(), { metadata: { a: 'b' }, timeout: 1 })
+  same<typeof answer, UnaryAnswer>(true)
+  same<ReturnType<Client['close']>, void>(true)
+
+  const found = await Client.discover('a', { discovery: 'grpcs://h:1', transport: 'http', credentials, signal })
+  same<typeof found, Client>(true)
+  await Client.discover('a')
+  await using disposed = client
+  void disposed
+
+  const sandbox = await Sandbox.start({ rateLimit: false, grpcPort: 0 })
+  same<typeof sandbox, Sandbox>(true)
+  const token: string = sandbox.mintToken({ kind: 'expired', appId: 'a', rights: ['devices'], scope: [], expiresIn: -1 })
+  const key: string = sandbox.addAccessKey('a', ['devices'])
+  void [token, key, sandbox.ca, sandbox.grpcAddress, sandbox.accessKey]
+  same<ReturnType<Sandbox['stop']>, Promise<void>>(true)
+}
+
+export function errors(error: unknown): string {
+  if (!(error instanceof AuthError)) throw error
+  same<typeof error.code, AuthErrorCode>(true)
+  same<typeof error.transient, boolean>(true)
+  same<typeof error.hint, string | undefined>(true)
+  same<typeof error.grpcCode, number | undefined>(true)
+  same<typeof error.cause, unknown>(true)
+  switch (error.code) {
+    case 'AUTH_NOT_FOUND':
+      return error.message
+    // @ts-expect-error there is no such code
+    case 'AUTH_NOTFOUND':
+      return error.kind
+    default:
+      return error.toJSON().code
+  }
+}
+
+export async function wrong(client: Client, sandbox: Sandbox): Promise<void> {
+  // @ts-expect-error credentials are not made of text with new
+  new Credentials('x')
+  // @ts-expect-error a secret is text
+  Credentials.parse(Buffer.of())
+  // @ts-expect-error there is no such option
+  Credentials.accessKey('x', { app: 'a' })
+  // @ts-expect-error an address is needed
+  new Client({})
+  // @ts-expect-error options are needed
+  new Client()
+  // @ts-expect-error credentials are not text
+  new Client({ address: 'grpc://h:1', credentials: 'ttn-account-v2.x' })
+  // @ts-expect-error a misspelt option
+  new Client({ address: 'grpc://h:1', allowinsecure: true })
+  // @ts-expect-error read only
+  client.address = 'x'
+  // @ts-expect-error a device needs both ids
+  await client.getDevice({ app_id: 'a' })
+  // @ts-expect-error snake_case
+  await client.getDevice({ appId: 'a', devId: 'd' })
+  // @ts-expect-error a time limit is a number
+  await client.getDevice({ app_id: 'a', dev_id: 'd' }, { timeout: '5s' })
+  // @ts-expect-error a signal, not its controller
+  await client.getDevice({ app_id: 'a', dev_id: 'd' }, { signal: new AbortController() })
+  // @ts-expect-error pages are of lists
+  await client.getDevice({ app_id: 'a', dev_id: 'd' }, { limit: 1 })
+  // @ts-expect-error int64 is text
+  await client.setDevice({ app_id: 'a', dev_id: 'd', lorawan_device: { last_seen: 1 } })
+  // @ts-expect-error no such field
+  await client.setDevice({ app_id: 'a', dev_id: 'd', lorawan_device: { appKey: '' } })
+  // @ts-expect-error payloads are base64
+  await client.simulateUplink({ app_id: 'a', dev_id: 'd', payload: Buffer.of(1) })
+  // @ts-expect-error a path is needed
+  await client.request({ method: 'GET' })
+  // @ts-expect-error a body is not a number
+  await client.request({ path: '/', body: 5 })
+  // @ts-expect-error the message is bytes
+  await client.unary('/a.B/C', '')
+  // @ts-expect-error there are two transports
+  await Client.discover('a', { transport: 'mqtt' })
+  // @ts-expect-error discover finds the address
+  await Client.discover('a', { address: 'grpc://h:1' })
+  // @ts-expect-error off is false
+  await Sandbox.start({ rateLimit: 'off' })
+  // @ts-expect-error no such kind
+  sandbox.mintToken({ kind: 'good' })
+  // @ts-expect-error rights are a list
+  sandbox.addAccessKey('a', 'devices')
+}
