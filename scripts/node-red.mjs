@@ -1,10 +1,8 @@
 // Starts a real Node-RED in this process, on 127.0.0.1, with this package's nodes. One for a process: its runtime is a
 // singleton.
-import { mkdirSync, symlinkSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { once } from 'node:events'
-import { dirname, join } from 'node:path'
 
 import { root } from './prepare.mjs'
 
@@ -22,7 +20,6 @@ export const HOST = '127.0.0.1'
  * @returns {Promise<{RED: object, url: string, server: import('node:http').Server, deploy: Function, stop: Function}>}
  */
 export async function startNodeRed({ userDir, port = 0, nodeRed = 'node-red', settings = {} }) {
-  link(userDir)
   const RED = require(nodeRed)
   // Node-RED brings its own express.
   const express = createRequire(require.resolve(nodeRed))('express')
@@ -31,6 +28,8 @@ export async function startNodeRed({ userDir, port = 0, nodeRed = 'node-red', se
   await listen(server, port)
   RED.init(server, {
     userDir,
+    // This package itself: its nodes, icons and examples.
+    nodesDir: root,
     uiHost: HOST,
     uiPort: server.address().port,
     httpAdminRoot: '/',
@@ -62,15 +61,6 @@ export async function startNodeRed({ userDir, port = 0, nodeRed = 'node-red', se
   }
 
   return { RED, server, deploy, stop, url: `http://${HOST}:${server.address().port}/` }
-}
-
-/** Node-RED finds nodes in its folder's node_modules. */
-function link(userDir) {
-  const scope = join(userDir, 'node_modules', dirname(require(join(root, 'package.json')).name))
-  mkdirSync(scope, { recursive: true })
-  const path = join(scope, 'ttn-auth')
-  rmSync(path, { force: true })
-  symlinkSync(root, path, process.platform === 'win32' ? 'junction' : 'dir')
 }
 
 /** On the port or the next free one. */

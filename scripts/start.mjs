@@ -1,8 +1,9 @@
 // `npm start`: the sandbox, and Node-RED with the example flow wired to it.
 // `npm start -- --once`: presses every button of the flow once, without a browser, and prints what came.
+// `--port N`: the port to try first, instead of 1880. `--user-dir DIR`: Node-RED's folder.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { prepare, root } from './prepare.mjs'
@@ -10,17 +11,19 @@ import { prepare, root } from './prepare.mjs'
 const options = {
   once: { type: 'boolean', default: false },
   port: { type: 'string', default: '1880' },
+  // Kept, so that what someone tries out is there the next time.
+  'user-dir': { type: 'string', default: join(root, '.cache', 'node-red') },
 }
 
 async function main() {
-  const { once, port } = parseArgs({ options }).values
+  const { once, port, 'user-dir': userDir } = parseArgs({ options }).values
   prepare()
   // Only now is there something to load.
   const { Sandbox } = await import('../node/index.js')
   const sandbox = await Sandbox.start({ rateLimit: false })
   try {
     if (once) await runOnce(sandbox)
-    else await serve(sandbox, Number(port))
+    else await serve(sandbox, Number(port), userDir)
   } finally {
     await sandbox.stop()
   }
@@ -54,11 +57,9 @@ function print(rows) {
   }
 }
 
-async function serve(sandbox, port) {
+async function serve(sandbox, port, userDir) {
   const { startNodeRed } = await import('./node-red.mjs')
   const { example, wire } = await import('./example.mjs')
-  // Kept, so that what someone tries out is there the next time.
-  const userDir = join(root, '.cache', 'node-red')
   const nodeRed = await startNodeRed({ userDir, port })
   await nodeRed.deploy(wire(kept(userDir) ?? example(), sandbox))
   console.log(`
@@ -67,7 +68,7 @@ Node-RED  ${nodeRed.url}
 
 Open ${nodeRed.url} and press a button at the left of the flow. The device appears in the debug
 sidebar (the bug at the top right). Double-click a blue node, then the pencil, to see its credentials.
-Your changes are kept in .cache/node-red. Ctrl-C ends.`)
+What you deploy is kept in ${relative(process.cwd(), userDir)}. Ctrl-C ends.`)
   await new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve)
   })

@@ -6,6 +6,9 @@ import { CREDENTIALS, TRANSPORTS, flow, load, network, helper, secretOf, send, s
 
 const sandbox = withSandbox()
 
+/** What a V2 Handler wants of a device: the ids again, and EUIs. */
+const lorawan = (dev_id, eui) => ({ app_id: 'test-app', dev_id, app_eui: '70B3D57EF0000001', dev_eui: eui.padStart(16, '0') })
+
 for (const kind of CREDENTIALS) {
   for (const transport of TRANSPORTS) {
     test(`${kind} over ${transport}: reads a device`, async () => {
@@ -54,11 +57,8 @@ test('both transports answer the same', async () => {
 for (const transport of TRANSPORTS) {
   test(`creates, lists and deletes devices over ${transport}`, async () => {
     await load(flow({ transport, devId: '' }, network(sandbox())), sandbox().accessKey)
-    const device = {
-      dev_id: `made-${transport}`,
-      description: 'from a flow',
-      lorawan_device: { app_eui: '70B3D57EF0000001', dev_eui: transport === 'grpc' ? '00000000000000A1' : '00000000000000A2' },
-    }
+    const dev_id = `made-${transport}`
+    const device = { dev_id, description: 'from a flow', lorawan_device: lorawan(dev_id, transport === 'grpc' ? 'A1' : 'A2') }
     assert.deepEqual((await send({ method: 'setDevice', payload: device })).out?.payload, {})
     const read = (await send({ dev_id: device.dev_id })).out.payload
     assert.equal(read.description, 'from a flow')
@@ -76,8 +76,15 @@ test('the message wins over the node, the node over the payload, the network com
   await load(flow({ devId: 'dev-1' }, network(sandbox(), { appId: 'test-app' })), sandbox().accessKey)
   assert.equal((await send({ app_id: 'test-app', dev_id: 'no-such' })).caught.error.code, 'AUTH_NOT_FOUND')
   assert.equal((await send({ payload: { dev_id: 'no-such' } })).out?.payload.dev_id, 'dev-1')
-  const caught = (await send({ method: 'setDevice', app_id: 'other-app', payload: { app_id: 'test-app' } })).caught
+  const caught = (await send({ method: 'getDevices', app_id: 'other-app' })).caught
   assert.match(caught.error.code, /AUTH_(INVALID_KEY|PERMISSION_DENIED|NOT_FOUND)/)
+  // The id in the payload counts if nothing else names one.
+  await helper.unload()
+  await load(flow({ devId: '' }, network(sandbox())), sandbox().accessKey)
+  const device = { dev_id: 'from-payload', lorawan_device: lorawan('from-payload', 'A4') }
+  assert.ok((await send({ method: 'setDevice', payload: device })).out)
+  assert.ok((await send({ method: 'deleteDevice', dev_id: 'from-payload' })).out)
+  assert.equal((await send({})).caught.error.message, 'AuthError: ttn.problem.id-missing')
 })
 
 test('any HTTP route: query, method, body, headers', async () => {
@@ -88,7 +95,7 @@ test('any HTTP route: query, method, body, headers', async () => {
   assert.equal(list.headers['grpc-metadata-total'], '1')
   assert.equal(list.responseUrl, `${sandbox().httpAddress}/applications/test-app/devices?limit=1`)
   const path = '/applications/test-app/devices/made-raw'
-  const payload = { lorawan_device: { app_eui: '70B3D57EF0000001', dev_eui: '00000000000000A3' } }
+  const payload = { lorawan_device: lorawan('made-raw', 'A3') }
   assert.deepEqual((await send({ method: 'post', path, payload })).out?.payload, {})
   const read = (await send({ path: '/applications/{app_id}/devices/{dev_id}', dev_id: 'made-raw' })).out
   assert.equal(read.payload.lorawan_device.dev_eui, '00000000000000A3')

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -40,12 +40,24 @@ test('--once reads the device four times and ends by itself, leaving nothing beh
   assert.deepEqual(folders(), before)
 })
 
-test('serves the editor on 127.0.0.1 and nowhere else, and ends on a signal', async () => {
-  const { child, closed, stdout } = start('--port', '18800')
+test('serves the editor on 127.0.0.1 and nowhere else, keeps what was deployed, and ends on a signal', async (t) => {
+  const userDir = mkdtempSync(join(tmpdir(), 'ttn-start-'))
+  t.after(() => rmSync(userDir, { recursive: true, force: true }))
+  const mine = { id: 'mine', type: 'comment', z: 'ttn-example', name: 'my own node', info: '', x: 100, y: 600, wires: [] }
+  writeFileSync(join(userDir, 'flows.json'), JSON.stringify([...example(), mine]))
+  // The port is taken, so the next free one is used.
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.after(() => taken.close())
+  const { child, closed, stdout } = start('--user-dir', userDir, '--port', String(taken.address().port))
   while (!/Ctrl-C/.test(stdout())) await Promise.race([once(child, 'printed'), closed.then(() => assert.fail(stdout()))])
   const [, url] = /Node-RED +(http:\/\/127\.0\.0\.1:\d+\/)/.exec(stdout())
   assert.match(await (await fetch(url)).text(), /Node-RED/)
   const { port } = new URL(url)
+  assert.notEqual(Number(port), taken.address().port)
+  const flow = await (await fetch(`${url}flows`)).json()
+  assert.deepEqual(flow.find(({ id }) => id === 'mine'), mine)
+  for (const { grpcAddress } of flow.filter(({ type }) => type === 'ttn-credentials')) assert.ok(stdout().includes(grpcAddress))
   const others = Object.values(networkInterfaces()).flat().filter(({ internal }) => !internal)
   for (const { address, scopeid, family } of [...others, { address: '::1', family: 'IPv6' }]) {
     const host = family === 'IPv6' && scopeid ? `${address}%${scopeid}` : address
@@ -86,9 +98,11 @@ test('a row that fails is reported as failed; the server listens on the loopback
   )
 
   // Import > Examples lists the flow.
-  const examples = await (await fetch(`${nodeRed.url}library/_examples_/flows/`)).json().catch(() => undefined)
-  const listed = JSON.stringify(examples ?? (await (await fetch(`${nodeRed.url}library/flows/_examples_`)).text()))
-  assert.match(listed, /ttn-auth/)
+  const listed = await (await fetch(`${nodeRed.url}library/examples/flows/`)).json()
+  assert.ok(listed.includes('@thingskey/ttn-auth'), JSON.stringify(listed))
+  const path = `${nodeRed.url}library/examples/flows/@thingskey/ttn-auth/node-red`
+  assert.deepEqual(await (await fetch(path)).json(), [{ fn: 'ttn-request' }])
+  assert.deepEqual(await (await fetch(`${path}/ttn-request`)).json(), example())
   await nodeRed.stop()
   await sandbox.stop()
 })
