@@ -393,6 +393,11 @@ export declare class Client {
   get address(): string
   /** How calls travel. */
   get transport(): Transport
+  /**
+   * Ends what is in flight with `AUTH_CANCELLED`, refuses what comes later, and drops the connections. May be called
+   * again.
+   */
+  close(): void
   /** Registers an application with this Handler. Needs the right `settings`. */
   registerApplication(application: ApplicationIdentifier, options?: CallOptions): Promise<void>
   /** An application and its payload functions. Needs the right `settings`. */
@@ -415,11 +420,6 @@ export declare class Client {
   dryDownlink(message: DryDownlinkMessage, options?: CallOptions): Promise<DryDownlinkResult>
   /** Handles an uplink as if a device had sent it. gRPC only. Needs the right `devices`. */
   simulateUplink(message: SimulatedUplinkMessage, options?: CallOptions): Promise<void>
-  /**
-   * Ends what is in flight with `AUTH_CANCELLED`, refuses what comes later, and drops the connections. May be called
-   * again.
-   */
-  close(): void
   /**
    * Any HTTP route of this server; the host is always the client's. `path` begins with one `/`. An object as `body` is
    * sent as JSON; a body's content type is `application/json` unless `headers` has another. Only for clients over HTTP.

@@ -27,7 +27,7 @@ Object.defineProperty(AuthError.prototype, 'name', { value: 'AuthError', writabl
 function build(code, _kind, message, hint, transient, grpcCode, httpStatus, causes, reason) {
   let cause = reason ?? undefined
   for (const text of [...causes].reverse()) cause = new Error(text, cause === undefined ? undefined : { cause })
-  return new AuthError(message, {
+  const error = new AuthError(message, {
     code,
     transient,
     hint,
@@ -35,6 +35,9 @@ function build(code, _kind, message, hint, transient, grpcCode, httpStatus, caus
     httpStatus: httpStatus ?? undefined,
     cause,
   })
+  // The trace begins with who called the addon.
+  Error.captureStackTrace(error, build)
+  return error
 }
 
 module.exports = { AuthError, build }

@@ -3,13 +3,12 @@
 use napi::Env;
 use napi::bindgen_prelude::{ClassInstance, Object, ToNapiValue, Unknown};
 use napi_derive::napi;
-use ttn_auth::{CallOptions, ClientBuilder, DEFAULT_DISCOVERY, Discovery, Page, Result, Transport};
+use ttn_auth::{CallOptions, ClientBuilder, DEFAULT_DISCOVERY, Discovery, Result, Transport};
 
 use crate::args::{self, Fields};
 use crate::contained::Contained;
 use crate::credentials::Credentials;
 use crate::error::{guard, invalid};
-use crate::hooks;
 use crate::promise::{Call, promise};
 use crate::runtime::runtime;
 
@@ -25,34 +24,6 @@ pub struct Client {
 impl Client {
     fn new(inner: ttn_auth::Client) -> Self {
         Self { inner: Contained::new(inner) }
-    }
-
-    /// One of ApplicationManager's calls.
-    fn named<'a>(
-        &self,
-        env: &'a Env,
-        name: &'static str,
-        request: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        let prepare = || {
-            let options = Fields::optional(options, "options")?;
-            let manager = self.inner.application_manager().with_options(call_options(&options)?);
-            let mut page = Page::default();
-            if name == "GetDevicesForApplication" {
-                (page.limit, page.offset) = (options.count("limit")?, options.count("offset")?);
-            }
-            let request = args::json(env, request, "the request")?;
-            let future = async move { manager.call_json(name, &request, page).await };
-            Ok(Call { future, signal: options.value("signal")? })
-        };
-        // The others answer with an empty message, which is nothing to JavaScript.
-        let has_answer = name.starts_with("Get") || name.starts_with("Dry");
-        promise(
-            env,
-            prepare,
-            move |env, json| if has_answer { hooks::parse(env, json) } else { ().into_unknown(env) },
-        )
     }
 }
 
@@ -138,171 +109,6 @@ impl Client {
     #[napi(getter, catch_unwind, ts_return_type = "Transport")]
     pub fn transport(&self) -> &'static str {
         self.inner.transport().name()
-    }
-
-    /// Registers an application with this Handler. Needs the right `settings`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "application: ApplicationIdentifier, options?: CallOptions",
-        ts_return_type = "Promise<void>"
-    )]
-    pub fn register_application<'a>(
-        &self,
-        env: &'a Env,
-        application: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "RegisterApplication", application, options)
-    }
-
-    /// An application and its payload functions. Needs the right `settings`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "application: ApplicationIdentifier, options?: CallOptions",
-        ts_return_type = "Promise<Application>"
-    )]
-    pub fn get_application<'a>(
-        &self,
-        env: &'a Env,
-        application: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "GetApplication", application, options)
-    }
-
-    /// Replaces an application's settings. Needs the right `settings`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "application: Application, options?: CallOptions",
-        ts_return_type = "Promise<void>"
-    )]
-    pub fn set_application<'a>(
-        &self,
-        env: &'a Env,
-        application: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "SetApplication", application, options)
-    }
-
-    /// Deletes an application and its devices. Needs the right `delete`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "application: ApplicationIdentifier, options?: CallOptions",
-        ts_return_type = "Promise<void>"
-    )]
-    pub fn delete_application<'a>(
-        &self,
-        env: &'a Env,
-        application: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "DeleteApplication", application, options)
-    }
-
-    /// A device. Needs the right `devices`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "device: DeviceIdentifier, options?: CallOptions",
-        ts_return_type = "Promise<Device>"
-    )]
-    pub fn get_device<'a>(
-        &self,
-        env: &'a Env,
-        device: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "GetDevice", device, options)
-    }
-
-    /// Creates or replaces a device. Needs the right `devices`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "device: Device, options?: CallOptions",
-        ts_return_type = "Promise<void>"
-    )]
-    pub fn set_device<'a>(
-        &self,
-        env: &'a Env,
-        device: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "SetDevice", device, options)
-    }
-
-    /// Deletes a device. Needs the right `devices`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "device: DeviceIdentifier, options?: CallOptions",
-        ts_return_type = "Promise<void>"
-    )]
-    pub fn delete_device<'a>(
-        &self,
-        env: &'a Env,
-        device: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "DeleteDevice", device, options)
-    }
-
-    /// An application's devices, or a page of them. Needs the right `devices`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "application: ApplicationIdentifier, options?: PageOptions",
-        ts_return_type = "Promise<DevicePage>"
-    )]
-    pub fn get_devices<'a>(
-        &self,
-        env: &'a Env,
-        application: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "GetDevicesForApplication", application, options)
-    }
-
-    /// Tries payload functions on a payload. gRPC only.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "message: DryUplinkMessage, options?: CallOptions",
-        ts_return_type = "Promise<DryUplinkResult>"
-    )]
-    pub fn dry_uplink<'a>(
-        &self,
-        env: &'a Env,
-        message: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "DryUplink", message, options)
-    }
-
-    /// Tries an encoder on fields, or a payload. gRPC only.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "message: DryDownlinkMessage, options?: CallOptions",
-        ts_return_type = "Promise<DryDownlinkResult>"
-    )]
-    pub fn dry_downlink<'a>(
-        &self,
-        env: &'a Env,
-        message: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "DryDownlink", message, options)
-    }
-
-    /// Handles an uplink as if a device had sent it. gRPC only. Needs the right `devices`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "message: SimulatedUplinkMessage, options?: CallOptions",
-        ts_return_type = "Promise<void>"
-    )]
-    pub fn simulate_uplink<'a>(
-        &self,
-        env: &'a Env,
-        message: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        self.named(env, "SimulateUplink", message, options)
     }
 
     /// Ends what is in flight with `AUTH_CANCELLED`, refuses what comes later, and drops the connections. May be called

@@ -13,6 +13,7 @@ mod contained;
 mod credentials;
 mod error;
 mod hooks;
+mod manager;
 #[cfg(feature = "test-panics")]
 mod panics;
 mod promise;

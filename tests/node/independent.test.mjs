@@ -1,7 +1,9 @@
 // Clients that are not ours, curl and @grpc/grpc-js on our .proto files, get the sandbox's right answers.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -11,7 +13,7 @@ import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 
-import { Credentials } from '../../node/index.js'
+import { Client, Credentials } from '../../node/index.js'
 import { KINDS, connect, credentialsOf, withSandbox } from './support.mjs'
 
 const scratch = mkdtempSync(join(tmpdir(), 'ttn-auth-'))
@@ -123,6 +125,34 @@ test('@grpc/grpc-js with a wrong, an expired and no credential', async (t) => {
     assert.match(details, /^permission denied: unable to parse token: token is expired by /)
     return true
   })
+})
+
+test('a gRPC server and an HTTP server that are not ours: int64, floats and unset keys come out the same', async (t) => {
+  const device = { app_id: 'my-app', dev_id: 'my-device', latitude: 52.1, longitude: -0.1, altitude: -7, attributes: { é: '\u2028' } }
+  const server = new grpc.Server()
+  const eui = Buffer.from('70B3D57ED000000A', 'hex')
+  const zero = { dev_addr: Buffer.alloc(4), nwk_s_key: Buffer.alloc(16), app_s_key: Buffer.alloc(16), app_key: Buffer.alloc(16) }
+  const lorawan = { app_eui: eui, dev_eui: eui, f_cnt_up: 4294967295, last_seen: '1500000000000000001', ...zero }
+  server.addService(handler.ApplicationManager.service, {
+    GetDevice: ({ metadata }, answer) => answer(null, { ...device, description: metadata.get('key')[0], lorawan_device: lorawan }),
+  })
+  const port = await promisify(server.bindAsync.bind(server))('127.0.0.1:0', grpc.ServerCredentials.createInsecure())
+  t.after(() => server.forceShutdown())
+  const shown = { app_eui: '70B3D57ED000000A', dev_eui: '70B3D57ED000000A', dev_addr: '', nwk_s_key: '', app_s_key: '', app_key: '', f_cnt_up: 4294967295, last_seen: '1500000000000000001' }
+  const http = createServer(({ headers }, response) => {
+    response.end(JSON.stringify({ ...device, description: headers.authorization.replace('Key ', ''), lorawan_device: shown }))
+  }).listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  t.after(() => http.close() && http.closeAllConnections())
+  const credentials = Credentials.parse('my-issuer.my-key')
+  const answers = []
+  for (const address of [`grpc://127.0.0.1:${port}`, `http://127.0.0.1:${http.address().port}`]) {
+    const client = new Client({ address, credentials })
+    answers.push(await client.getDevice({ app_id: 'my-app', dev_id: 'my-device' }))
+    client.close()
+  }
+  assert.deepStrictEqual(answers[0], { ...device, description: 'my-issuer.my-key', lorawan_device: shown })
+  assert.deepStrictEqual(answers[1], answers[0])
 })
 
 test('@grpc/grpc-js asks discovery', async (t) => {
