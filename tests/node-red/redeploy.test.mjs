@@ -7,6 +7,9 @@ import { TRANSPORTS, flow, helper, load, network, proxy, send, withSandbox } fro
 
 const sandbox = withSandbox()
 
+/** When a socket is closed, in whatever way: `once` would take its error for one of the test. */
+const ended = (socket) => new Promise((resolve) => socket.once('close', resolve))
+
 for (const type of ['full', 'nodes']) {
   for (const transport of TRANSPORTS) {
     test(`${type} deployment, ${transport}: the new key is used, the old client and its connection are closed`, async (t) => {
@@ -17,7 +20,7 @@ for (const type of ['full', 'nodes']) {
       assert.ok((await send()).out)
       const old = helper.getNode('network').network.client(transport)
       const [connection] = through.open
-      const closed = once(connection, 'close')
+      const closed = ended(connection)
 
       // "nodes" restarts what changed: here the network, and with it its users.
       const changed = flow({ transport }, { ...settings, name: 'changed' })
@@ -40,12 +43,12 @@ for (const type of ['full', 'nodes']) {
       const request = helper.getNode('request')
       for (let i = 0; i < 20; i += 1) request.receive({ i })
       const [connection] = await opened
-      const closed = once(connection, 'close')
+      const closed = ended(connection)
       const errors = request.error
       await helper.setFlows(flow({ transport, timeout: '500000' }, { ...settings, name: 'changed' }), type, { network: { secret: sandbox().accessKey } })
       await closed
-      const ended = errors.getCalls().filter(({ thisValue }) => thisValue === request).map(({ args }) => args[0].code)
-      assert.deepEqual(ended, Array(16).fill('AUTH_CANCELLED'))
+      const codes = errors.getCalls().filter(({ thisValue }) => thisValue === request).map(({ args }) => args[0].code)
+      assert.deepEqual(codes, Array(16).fill('AUTH_CANCELLED'))
       const dropped = request.warn.getCalls().filter(({ thisValue }) => thisValue === request)
       assert.equal(dropped.length, 1, 'the four that waited are not lost silently')
     })

@@ -14,8 +14,9 @@ import { root } from '../../scripts/prepare.mjs'
 import { Sandbox, nodeRed as version } from './support.mjs'
 
 /** `npm start` without npm, which would stand between it and signals. */
-function start(...args) {
-  const child = spawn(process.execPath, [join(root, 'scripts', 'start.mjs'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+function start(args, env = {}) {
+  const stdio = ['ignore', 'pipe', 'inherit']
+  const child = spawn(process.execPath, [join(root, 'scripts', 'start.mjs'), ...args], { stdio, env: { ...process.env, ...env } })
   let stdout = ''
   child.stdout.setEncoding('utf8').on('data', (text) => {
     stdout += text
@@ -24,11 +25,10 @@ function start(...args) {
   return { child, closed: once(child, 'close'), stdout: () => stdout }
 }
 
-const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('ttn-auth-'))
-
-test('--once reads the device four times and ends by itself, leaving nothing behind', async () => {
-  const before = folders()
-  const { closed, stdout } = start('--once')
+test('--once reads the device four times and ends by itself, leaving nothing behind', async (t) => {
+  const TMPDIR = mkdtempSync(join(tmpdir(), 'ttn-once-'))
+  t.after(() => rmSync(TMPDIR, { recursive: true, force: true }))
+  const { closed, stdout } = start(['--once'], { TMPDIR })
   const [code] = await closed
   assert.equal(code, 0, stdout())
   const lines = stdout().trim().split('\n')
@@ -37,7 +37,7 @@ test('--once reads the device four times and ends by itself, leaving nothing beh
     assert.equal(lines.filter((line) => new RegExp(`^${row} +dev-1 0000000000000001 +\\d+ ms$`).test(line)).length, 1, stdout())
   }
   assert.equal(lines.at(-1), '4 of 4 read the device')
-  assert.deepEqual(folders(), before)
+  assert.deepEqual(readdirSync(TMPDIR), [])
 })
 
 test('serves the editor on 127.0.0.1 and nowhere else, keeps what was deployed, and ends on a signal', async (t) => {
@@ -49,7 +49,7 @@ test('serves the editor on 127.0.0.1 and nowhere else, keeps what was deployed, 
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   t.after(() => taken.close())
-  const { child, closed, stdout } = start('--user-dir', userDir, '--port', String(taken.address().port))
+  const { child, closed, stdout } = start(['--user-dir', userDir, '--port', String(taken.address().port)])
   while (!/Ctrl-C/.test(stdout())) await Promise.race([once(child, 'printed'), closed.then(() => assert.fail(stdout()))])
   const [, url] = /Node-RED +(http:\/\/127\.0\.0\.1:\d+\/)/.exec(stdout())
   assert.match(await (await fetch(url)).text(), /Node-RED/)
