@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { getEventListeners, once } from 'node:events'
 import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
+import { inspect } from 'node:util'
 
 import { AuthError, Client, Credentials } from '../../node/index.js'
 
@@ -187,6 +188,16 @@ test('an exception of the caller’s own getter comes back as it is, one of toJS
   await assert.rejects(one.getDevice(DEVICE, { get signal() { throw own } }), isOwn)
   await rejects(one.getDevice({ toJSON() { throw own } }), 'AUTH_INVALID_ARGUMENT', (error) => assert.match(error.message, /mine/))
   await rejects(one.getDevice(DEVICE, { timeout: 30 }), 'AUTH_TIMEOUT')
+})
+
+test('a client shows its address, never its credentials', () => {
+  for (const transport of TRANSPORTS) {
+    const one = client(transport)
+    const { address } = one
+    assert.equal(inspect(one), `Client { address: '${address}', transport: '${transport}' }`)
+    assert.deepEqual(JSON.parse(JSON.stringify(one)), { address, transport })
+    assert.ok(!inspect(one, { showHidden: true, depth: 9, customInspect: false, getters: true }).includes('hunter2'))
+  }
 })
 
 test('each transport refuses the other’s raw calls', async () => {
