@@ -2,7 +2,13 @@
 'use strict'
 // `npx ttn-auth sandbox`: the stand-in network by command, for tests in any language and for trying things out.
 
+const { existsSync } = require('node:fs')
+const { join } = require('node:path')
+const { pathToFileURL } = require('node:url')
 const { parseArgs } = require('node:util')
+
+/** In a clone of the repository: builds what is missing, as `npm start` does. An installed package does not have it. */
+const PREPARE = join(__dirname, '..', 'scripts', 'prepare.mjs')
 
 const PORTS = ['grpc', 'grpcs', 'http', 'https', 'account', 'discovery']
 
@@ -90,6 +96,7 @@ Ctrl-C ends it.
 }
 
 async function sandbox(settings, json) {
+  if (existsSync(PREPARE)) (await import(pathToFileURL(PREPARE))).prepare()
   const { Sandbox } = require('./index.js')
   const running = await Sandbox.start(settings)
   // The sandbox's own threads do not keep Node alive.

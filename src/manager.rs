@@ -220,6 +220,8 @@ fn http_request<Q>(rpc: &Rpc, _: &Q, _: &Page) -> Result<Request<Bytes>> {
 
 /// By the server's own rule, and in its words. A bad id never reaches a path.
 fn check_ids(request: &impl Named) -> Result<()> {
-    AppId::new(request.app_id())?;
-    request.dev_id().map_or(Ok(()), |id| DevId::new(id).map(|_| ()))
+    // No server said so, so no gRPC code.
+    let here = |error: Error| Error::new(error.kind(), error.message());
+    AppId::new(request.app_id()).map_err(here)?;
+    request.dev_id().map_or(Ok(()), |id| DevId::new(id).map(|_| ()).map_err(here))
 }

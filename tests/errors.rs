@@ -97,6 +97,7 @@ async fn bad_ids_and_messages_never_leave_or_are_refused_alike() {
             let error = manager.get_device(&id(bad)).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{bad}");
             assert!(error.message().starts_with("DevID not valid: "), "{error}");
+            assert_eq!((error.grpc_code(), error.http_status()), (None, None), "no server was asked");
         }
         let mut bare = device("dev-x", 1);
         bare.lorawan_device = None;
