@@ -73,8 +73,8 @@ for (const transport of TRANSPORTS) {
 }
 
 test('the message wins over the node, the node over the payload, the network comes last', async () => {
-  await load(flow({ devId: 'dev-1' }, network(sandbox(), { appId: 'test-app' })), sandbox().accessKey)
-  assert.equal((await send({ app_id: 'test-app', dev_id: 'no-such' })).caught.error.code, 'AUTH_NOT_FOUND')
+  await load(flow({ appId: 'test-app', devId: 'dev-1' }, network(sandbox(), { appId: 'no-such-app' })), sandbox().accessKey)
+  assert.equal((await send({ dev_id: 'no-such' })).caught.error.code, 'AUTH_NOT_FOUND')
   assert.equal((await send({ payload: { dev_id: 'no-such' } })).out?.payload.dev_id, 'dev-1')
   const caught = (await send({ method: 'getDevices', app_id: 'other-app' })).caught
   assert.match(caught.error.code, /AUTH_(INVALID_KEY|PERMISSION_DENIED|NOT_FOUND)/)

@@ -154,6 +154,7 @@ test('at most 16 calls at once; the others wait and are served in order', async 
   const waiting = []
   let most = 0
   const server = createServer((request, response) => {
+    if (request.url === '/round-trip') return response.end()
     waiting.push(response)
     most = Math.max(most, waiting.length)
     server.emit('waiting')
@@ -166,6 +167,9 @@ test('at most 16 calls at once; the others wait and are served in order', async 
   const all = new Promise((resolve) => helper.getNode('out').on('input', () => (answers += 1) === 40 && resolve()))
   for (let i = 0; i < 40; i += 1) helper.getNode('request').receive({})
   while (waiting.length < 16) await once(server, 'waiting')
+  // A seventeenth would have arrived before these.
+  for (let i = 0; i < 20; i += 1) await fetch(`${httpAddress}/round-trip`)
+  assert.equal(waiting.length, 16)
   // Each answer lets exactly one more in.
   for (let left = 40; left > 0; left -= 1) {
     if (waiting.length === 0) await once(server, 'waiting')

@@ -65,6 +65,24 @@ test('a deployment of the request node alone keeps the shared client', async () 
   assert.equal(helper.getNode('network').network.client('grpc'), before)
 })
 
+test('a deployment of the request node alone aborts its own calls, not those of others', async (t) => {
+  const silent = await proxy(sandbox().grpcAddress, { hold: true })
+  t.after(() => silent.stop())
+  const nodes = (name) => {
+    const both = flow({ timeout: '600000', name }, network(sandbox(), { grpcAddress: silent.address }))
+    return [...both, { ...both.find(({ id }) => id === 'request'), name: '', id: 'second' }]
+  }
+  await load(nodes('before'), sandbox().accessKey)
+  const opened = once(silent.server, 'opened')
+  const [request, second] = [helper.getNode('request'), helper.getNode('second')]
+  for (const node of [request, second]) node.receive({})
+  await opened
+  await helper.setFlows(nodes('after'), 'nodes', { network: { secret: sandbox().accessKey } })
+  const codes = (node) => node.error.getCalls().filter(({ thisValue }) => thisValue === node).map(({ args }) => args[0].code)
+  assert.deepEqual([codes(request), codes(second)], [['AUTH_CANCELLED'], []])
+  assert.equal(helper.getNode('second'), second)
+})
+
 test('all request nodes of a network share one connection for each transport', async (t) => {
   const grpc = await proxy(sandbox().grpcAddress)
   const http = await proxy(sandbox().httpAddress)

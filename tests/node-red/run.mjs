@@ -40,9 +40,10 @@ function installBrowser() {
 
 prepare()
 installBrowser()
+// One file at a time: each starts servers, and some a browser. The limit (ms) is for a file; what hangs has failed.
+const options = ['--test', '--test-concurrency=1', '--test-timeout=180000']
 const results = [
-  // One file at a time: each starts servers, and times limits on a small machine.
-  run(process.execPath, ['--test', '--test-concurrency=1', ...files], { TTN_NODE_RED: 'node-red' }),
-  run(newerNode(), ['--test', '--test-concurrency=1', ...files], { TTN_NODE_RED: 'node-red-5' }),
+  run(process.execPath, [...options, ...files], { TTN_NODE_RED: 'node-red' }),
+  run(newerNode(), [...options, ...files], { TTN_NODE_RED: 'node-red-5' }),
 ]
 process.exitCode = results.every(Boolean) ? 0 : 1
