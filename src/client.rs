@@ -101,19 +101,21 @@ impl ClientBuilder {
         if self.timeout.is_zero() || self.connect_timeout.is_zero() {
             return Err(Error::new(ErrorKind::InvalidArgument, "a time limit must be more than zero"));
         }
+        // Also for plaintext, so that a bad CA is found whatever the address is.
+        let verifier = crate::tls::verifier(self.ca.as_deref())?;
         let channel = match address.transport {
             #[cfg(feature = "grpc")]
             Transport::Grpc => Channel::Grpc(Box::new(crate::grpc_channel::GrpcChannel::new(
                 &address,
                 self.credentials.as_ref(),
-                self.ca.as_deref(),
+                verifier,
                 self.connect_timeout,
             )?)),
             #[cfg(feature = "http")]
             Transport::Http => Channel::Http(Box::new(crate::http_channel::HttpChannel::new(
                 &address,
                 self.credentials.clone(),
-                self.ca.as_deref(),
+                verifier,
                 self.connect_timeout,
             )?)),
             #[cfg(not(all(feature = "grpc", feature = "http")))]
@@ -293,7 +295,6 @@ impl Client {
     }
 }
 
-#[cfg(any(feature = "grpc", feature = "http"))]
 fn wrong_transport(message: &str) -> Error {
     Error::new(ErrorKind::Unimplemented, message)
 }

@@ -35,7 +35,7 @@ impl GrpcChannel {
     pub(crate) fn new(
         address: &Address,
         credentials: Option<&Credentials>,
-        ca: Option<&str>,
+        verifier: Arc<dyn ServerCertVerifier>,
         connect_timeout: Duration,
     ) -> Result<Self> {
         let wrong = |e: tonic::transport::Error| {
@@ -46,7 +46,6 @@ impl GrpcChannel {
             .connect_timeout(connect_timeout)
             .tcp_keepalive(Some(KEEP_ALIVE));
         if address.tls {
-            let verifier: Arc<dyn ServerCertVerifier> = crate::tls::verifier(ca)?;
             endpoint = endpoint.tls_config_with_verifier(ClientTlsConfig::new(), verifier).map_err(wrong)?;
         }
         let auth =

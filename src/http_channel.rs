@@ -1,10 +1,11 @@
 //! HTTP by reqwest: one origin, redirects only within it, answers of bounded size.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response};
+use rustls::client::danger::ServerCertVerifier;
 use url::Url;
 
 use crate::address::Address;
@@ -37,13 +38,13 @@ impl HttpChannel {
     pub(crate) fn new(
         address: &Address,
         credentials: Option<Credentials>,
-        ca: Option<&str>,
+        verifier: Arc<dyn ServerCertVerifier>,
         connect_timeout: Duration,
     ) -> Result<Self> {
         let origin = Url::parse(&address.origin()).map_err(|e| {
             Error::new(ErrorKind::InvalidArgument, "the address is not valid for HTTP").with_source(e)
         })?;
-        let tls = crate::tls::http_config(crate::tls::verifier(ca)?)?;
+        let tls = crate::tls::http_config(verifier)?;
         let settings = Settings { tls, connect_timeout, loopback: address.is_loopback() };
         let client = Mutex::new(settings.client()?);
         Ok(Self { origin, credentials, settings, client })
@@ -193,7 +194,8 @@ mod tests {
 
     fn channel() -> HttpChannel {
         let address = Address::parse("https://handler.example").unwrap();
-        HttpChannel::new(&address, None, None, Duration::from_secs(1)).unwrap()
+        let verifier = crate::tls::verifier(None).unwrap();
+        HttpChannel::new(&address, None, verifier, Duration::from_secs(1)).unwrap()
     }
 
     #[test]

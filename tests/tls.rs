@@ -33,7 +33,7 @@ async fn the_leaf_itself_is_trusted_when_given_and_only_then() {
             let error = call(&sandbox, &address, ca).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Tls, "{address}: {error:?}");
             assert!(
-                error.message().contains("not signed by a CA that is trusted here") || ca.is_some(),
+                error.message().contains("self-signed, and not the one that was given") || ca.is_some(),
                 "{error}"
             );
             assert!(!error.is_transient() && error.hint().contains("`ca`"));
@@ -96,5 +96,14 @@ async fn plaintext_and_tls_on_the_wrong_port_are_told_apart_from_an_outage() {
         let client = client(&sandbox, &swap(&address, scheme), &sandbox.access_key());
         let error = client.application_manager().get_device(&id("dev-1")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{scheme} to {address}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_ca_is_found_whatever_the_address_is() {
+    for address in ["grpc://localhost", "grpcs://localhost", "http://localhost", "https://localhost"] {
+        let error = Client::builder(address).ca("no certificate").build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{address}");
+        assert!(error.message().starts_with("the CA is not valid"), "{error}");
     }
 }
