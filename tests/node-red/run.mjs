@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import { newerNode } from '../../scripts/newer-node.mjs'
 import { prepare, root } from '../../scripts/prepare.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -20,16 +21,6 @@ function run(command, args, env = {}) {
 }
 const short = (arg) => arg.replace(root, '.')
 
-/** Node-RED 5 needs Node.js 22.9; npm has whole ones. */
-function newerNode() {
-  const [major, minor] = process.versions.node.split('.').map(Number)
-  if (major > 22 || (major === 22 && minor >= 9)) return process.execPath
-  const prefix = join(root, '.cache', 'node-22')
-  const node = join(prefix, 'node_modules', 'node', 'bin', 'node')
-  if (!existsSync(node)) run('npm', ['install', '--no-audit', '--no-fund', '--prefix', prefix, 'node@22'])
-  return node
-}
-
 /** The editor's test needs a browser. A CI machine is Debian, as root, without one. */
 function installBrowser() {
   if (process.env.CHROMIUM || existsSync('/usr/bin/chromium') || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return
@@ -44,6 +35,7 @@ installBrowser()
 const options = ['--test', '--test-concurrency=1', '--test-timeout=180000']
 const results = [
   run(process.execPath, [...options, ...files], { TTN_NODE_RED: 'node-red' }),
+  // Node-RED 5 needs Node.js 22.9.
   run(newerNode(), [...options, ...files], { TTN_NODE_RED: 'node-red-5' }),
 ]
 process.exitCode = results.every(Boolean) ? 0 : 1
