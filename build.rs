@@ -23,7 +23,6 @@ const PLAIN: &[&str] = &[
     "api_address",
     "app",
     "app_id",
-    "attributes",
     "certificate",
     "converter",
     "decoder",
@@ -74,9 +73,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     attribute(&mut config, "payload", "with = \"crate::json::base64\"", "is_zero");
     attribute(&mut config, "last_seen", "with = \"crate::json::int64\"", "is_zero");
-    for field in ["used_dev_nonces", "used_app_nonces"] {
-        attribute(&mut config, field, "with = \"crate::json::nonces\"", "is_zero");
-    }
+    attribute(&mut config, "attributes", "deserialize_with = \"crate::json::texts\"", "is_zero");
+    attribute(&mut config, "used_dev_nonces", "with = \"crate::json::dev_nonces\"", "is_zero");
+    attribute(&mut config, "used_app_nonces", "with = \"crate::json::app_nonces\"", "is_zero");
     config.compile_fds(files)?;
     Ok(())
 }

@@ -89,8 +89,8 @@ impl Address {
     pub(crate) fn is_loopback(&self) -> bool {
         match self.host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(ip) => ip.to_canonical().is_loopback(),
-            // RFC 6761, section 6.3.
-            Err(_) => self.host == "localhost" || self.host.ends_with(".localhost"),
+            // Not *.localhost: a resolver may answer that with any address.
+            Err(_) => self.host == "localhost",
         }
     }
 
@@ -168,7 +168,7 @@ mod tests {
             ("http://[::1]:1", true),
             ("http://[::ffff:127.0.0.1]:1", true),
             ("http://localhost:1", true),
-            ("http://a.localhost:1", true),
+            ("http://a.localhost:1", false),
             ("https://192.0.2.1", true),
             ("grpcs://h", true),
             ("grpc://192.0.2.1:1", false),

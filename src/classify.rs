@@ -19,6 +19,10 @@ pub(crate) enum Status {
 
 pub(crate) fn classify(status: Status, message: &str) -> ErrorKind {
     by_text(message).unwrap_or_else(|| match status {
+        // A code that says nothing, for a refusal that came from elsewhere.
+        Status::Grpc(2) | Status::Http(500) if refuses_key(&message.to_ascii_lowercase()) => {
+            ErrorKind::InvalidKey
+        }
         Status::Grpc(code) => by_grpc_code(code),
         Status::Http(status) => by_http_status(status),
     })
@@ -55,11 +59,29 @@ fn by_text(message: &str) -> Option<ErrorKind> {
         _ if has("handler:") && message.ends_with(" not found") => NotFound,
         _ if message.ends_with(" already exists") => AlreadyExists,
         _ if has(" not valid: ") || has("strconv.") || has("error unmarshalling request") => InvalidArgument,
-        _ if has("invalid access key") => InvalidKey,
         // Go's words for a request of its own, to the account server, that got no answer.
-        _ if message.starts_with("Post \"") || message == "Internal Server Error" => ExchangeUnavailable,
+        _ if message.starts_with("Post \"") || message.starts_with("Get \"") => ExchangeUnavailable,
+        _ if ACCOUNT_SERVER_FAILS.contains(&message) => ExchangeUnavailable,
         _ => return None,
     })
+}
+
+/// What a Handler says when the account server answers without a text of its own: the status in words.
+const ACCOUNT_SERVER_FAILS: [&str; 6] = [
+    "Bad Gateway",
+    "Gateway Timeout",
+    "Internal Server Error",
+    "Request Timeout",
+    "Service Unavailable",
+    "Too Many Requests",
+];
+
+/// A refused key comes in the account server's own words, which differ from one to the next ("invalid access key" is the
+/// stand-in's): what they have in common is what they speak of.
+fn refuses_key(message: &str) -> bool {
+    ["access key", "credentials", "forbidden", "invalid key", "no such key", "password", "unauthorized"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// The names of gRPC's codes as grpc-go prints them, by number.
@@ -195,6 +217,12 @@ mod tests {
             ),
             (14, "connection refused", "Internal error: [Unavailable] x", Unavailable),
             (2, "Internal Server Error", "Internal Server Error", ExchangeUnavailable),
+            (2, "Service Unavailable", "Service Unavailable", ExchangeUnavailable),
+            (2, "Get \"http://a/key\": EOF", "Get \"http://a/key\": EOF", ExchangeUnavailable),
+            (2, "Unauthorized", "Unauthorized", InvalidKey),
+            (2, "Access key revoked", "Access key revoked", InvalidKey),
+            (2, "Invalid credentials", "Invalid credentials", InvalidKey),
+            (2, "EOF", "EOF", Server),
             (
                 2,
                 "Post \"http://a/b\": dial tcp 127.0.0.1:1: connect: connection refused",
@@ -212,6 +240,11 @@ mod tests {
             assert_eq!(classify(Status::Grpc(grpc), text), kind, "{text}");
             assert_eq!(classify(Status::Http(500), http_text), kind, "{http_text}");
         }
+        assert_eq!(
+            classify(Status::Http(401), "Unauthorized"),
+            InvalidToken,
+            "this server speaks for itself"
+        );
         for (status, kind) in
             [(307, Redirect), (401, InvalidToken), (403, PermissionDenied), (429, RateLimited)]
         {

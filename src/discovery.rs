@@ -8,11 +8,10 @@ use http::{HeaderMap, Request};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message;
 
-use crate::client::ClientBuilder;
 use crate::proto::discovery::{
     Announcement, AnnouncementsResponse, GetByAppIdRequest, GetRequest, GetServiceRequest,
 };
-use crate::{CallOptions, Client, Error, ErrorKind, Result, Transport, from_json};
+use crate::{CallOptions, Client, ClientBuilder, Error, ErrorKind, Result, Transport, from_json};
 
 /// The public V2 network's discovery service (closed since 2021).
 pub const DEFAULT_DISCOVERY: &str = "grpcs://discovery.thethings.network:1900";
@@ -81,29 +80,12 @@ impl Discovery {
     /// announcement has no address for this transport.
     pub async fn client(&self, app_id: &str, transport: Transport) -> Result<Client> {
         let found = self.get_by_app_id(app_id).await?;
-        let certificate =
-            Some(found.certificate.as_str()).filter(|certificate| !certificate.trim().is_empty());
-        let missing = || {
+        let address = announced_address(&found, transport, &self.settings).ok_or_else(|| {
             let message = format!("the handler {:?} announces no {} address", found.id, transport.name());
             Error::new(ErrorKind::Protocol, message)
-        };
-        let address =
-            match transport {
-                Transport::Grpc => {
-                    let scheme = if certificate.is_some() { "grpcs" } else { "grpc" };
-                    Some(&found.net_address)
-                        .filter(|address| !address.is_empty())
-                        .map(|a| format!("{scheme}://{a}"))
-                }
-                Transport::Http => Some(&found.api_address).filter(|address| !address.is_empty()).map(|a| {
-                    match a.contains("://") {
-                        true => a.trim_end_matches('/').to_owned(),
-                        false => format!("https://{a}"),
-                    }
-                }),
-            };
-        let settings = self.settings.clone().at(address.ok_or_else(missing)?);
-        certificate.into_iter().fold(settings, ClientBuilder::ca).build()
+        })?;
+        let settings = self.settings.clone().at(address);
+        certificate(&found).into_iter().fold(settings, ClientBuilder::ca).build()
     }
 
     async fn call<Q, A>(&self, name: &str, request: &Q, path: Option<String>) -> Result<A>
@@ -142,6 +124,82 @@ impl Discovery {
     }
 }
 
+/// The certificate to trust, if the announcement has one.
+fn certificate(found: &Announcement) -> Option<&str> {
+    Some(found.certificate.as_str()).filter(|certificate| !certificate.trim().is_empty())
+}
+
+/// Where the announcement says that the API is. Leaving the certificate out does not make it plaintext: that takes
+/// settings which allow plaintext there and give no CA.
+fn announced_address(found: &Announcement, transport: Transport, settings: &ClientBuilder) -> Option<String> {
+    match transport {
+        Transport::Grpc => {
+            let address = Some(&found.net_address).filter(|address| !address.is_empty())?;
+            let plain = format!("grpc://{address}");
+            let is_plain = certificate(found).is_none() && settings.allows_plaintext(&plain);
+            Some(if is_plain { plain } else { format!("grpcs://{address}") })
+        }
+        Transport::Http => {
+            let address = Some(&found.api_address).filter(|address| !address.is_empty())?;
+            let has_scheme = address.contains("://");
+            Some(if has_scheme {
+                address.trim_end_matches('/').to_owned()
+            } else {
+                format!("https://{address}")
+            })
+        }
+    }
+}
+
 fn encode(part: &str) -> String {
     utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn announcement(net_address: &str, api_address: &str, certificate: &str) -> Announcement {
+        Announcement {
+            net_address: net_address.into(),
+            api_address: api_address.into(),
+            certificate: certificate.into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn plaintext_is_never_the_announcements_choice() {
+        let strict = Client::builder("grpcs://discovery.example");
+        let lax = strict.clone().allow_insecure(true);
+        let with_ca = lax.clone().ca("PEM");
+        for (settings, net_address, certificate, expected) in [
+            (&strict, "h:1904", "PEM", "grpcs://h:1904"),
+            (&strict, "h:1904", "", "grpcs://h:1904"),
+            (&strict, "127.0.0.1:1904", "", "grpc://127.0.0.1:1904"),
+            (&strict, "127.0.0.1:1904", "PEM", "grpcs://127.0.0.1:1904"),
+            (&lax, "h:1904", "", "grpc://h:1904"),
+            (&lax, "h:1904", " \n", "grpc://h:1904"),
+            (&lax, "h:1904", "PEM", "grpcs://h:1904"),
+            (&with_ca, "h:1904", "", "grpcs://h:1904"),
+        ] {
+            let found = announcement(net_address, "", certificate);
+            assert_eq!(announced_address(&found, Transport::Grpc, settings).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn an_http_address_may_lack_its_scheme_and_may_be_missing() {
+        let settings = Client::builder("grpcs://discovery.example");
+        for (api_address, expected) in [
+            ("https://h:8094/", Some("https://h:8094")),
+            ("h:8094", Some("https://h:8094")),
+            ("http://h:8084", Some("http://h:8084")), // refused when the client is built
+            ("", None),
+        ] {
+            let found = announcement("", api_address, "");
+            assert_eq!(announced_address(&found, Transport::Http, &settings).as_deref(), expected);
+            assert_eq!(announced_address(&found, Transport::Grpc, &settings), None);
+        }
+    }
 }

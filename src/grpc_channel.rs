@@ -1,6 +1,7 @@
 //! gRPC by tonic: one lazily made channel, raw messages in and out.
 
 use std::error::Error as StdError;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tower_layer::Layer;
+use tower_service::Service;
 
 use crate::address::Address;
 use crate::answer::{MAX_ANSWER, UnaryAnswer};
 use crate::classify::{Status, classify};
+use crate::reserved::refuse_reserved;
 use crate::{AuthLayer, Carrier, Credentials, Error, ErrorKind, Result};
 
 /// TCP keep-alive, so that an idle connection through a router that forgets it is found broken. Not HTTP/2 pings: a
@@ -46,7 +49,8 @@ impl GrpcChannel {
             .connect_timeout(connect_timeout)
             .tcp_keepalive(Some(KEEP_ALIVE));
         if address.tls {
-            endpoint = endpoint.tls_config_with_verifier(ClientTlsConfig::new(), verifier).map_err(wrong)?;
+            let tls = ClientTlsConfig::new().timeout(connect_timeout);
+            endpoint = endpoint.tls_config_with_verifier(tls, verifier).map_err(wrong)?;
         }
         let auth =
             credentials.map(|credentials| AuthLayer::new(credentials, Carrier::GrpcMetadata)).transpose()?;
@@ -70,7 +74,13 @@ impl GrpcChannel {
         metadata: HeaderMap,
     ) -> Result<UnaryAnswer> {
         let method = method_path(method)?;
-        let channel = self.channel();
+        refuse_reserved(&metadata)?;
+        let mut channel = self.channel();
+        if poll_fn(|context| channel.poll_ready(context)).await.is_err() {
+            // Its task is gone with the runtime that it was made on; nothing has been sent.
+            self.reset();
+            channel = self.channel();
+        }
         match &self.auth {
             Some(auth) => call(auth.layer(channel), method, message, metadata).await,
             None => call(channel, method, message, metadata).await,

@@ -11,11 +11,12 @@ use url::Url;
 use crate::address::Address;
 use crate::answer::MAX_ANSWER;
 use crate::classify::{Status, classify};
+use crate::reserved::refuse_reserved;
 use crate::{Carrier, Credentials, Error, ErrorKind, Result};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// Redirects within the origin that are followed, a trailing slash for example. A loop ends here.
+/// Redirects within the origin that are followed (307 and 308 only). A loop ends here.
 const MAX_REDIRECTS: usize = 5;
 
 /// The connections of one client.
@@ -61,6 +62,7 @@ impl HttpChannel {
         let (parts, body) = request.into_parts();
         let url = self.join(&parts.uri)?;
         let mut headers = parts.headers;
+        refuse_reserved(&headers)?;
         if let Some(credentials) = &self.credentials {
             Carrier::AuthorizationHeader.insert(credentials, &mut headers)?;
         }
@@ -108,9 +110,10 @@ impl Settings {
     fn client(&self) -> Result<reqwest::Client> {
         let same_origin = reqwest::redirect::Policy::custom(|attempt| {
             let first = attempt.previous().first().map(Url::origin);
-            if first.is_some_and(|first| first == attempt.url().origin())
-                && attempt.previous().len() <= MAX_REDIRECTS
-            {
+            let stays = first.is_some_and(|first| first == attempt.url().origin());
+            // The others turn a POST into a GET, whose answer would pass for the POST's.
+            let repeats = matches!(attempt.status().as_u16(), 307 | 308);
+            if stays && repeats && attempt.previous().len() <= MAX_REDIRECTS {
                 attempt.follow()
             } else {
                 // The answer itself is read, and becomes an error that names the new address.

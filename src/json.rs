@@ -5,6 +5,7 @@
 //! upper-case hex; payloads are base64; an int64 is text, and numbers are accepted as text; zero values are left out,
 //! except an unset address or key, which is `""`; `null` means zero; unknown fields are ignored.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -27,8 +28,17 @@ pub fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
         .map_err(|error| {
             let path = error.path().to_string();
             let at = if path == "." { String::new() } else { format!("{path}: ") };
-            Error::new(ErrorKind::InvalidArgument, format!("invalid JSON: {at}{}", error.inner()))
+            let reason = without_value(&error.inner().to_string());
+            Error::new(ErrorKind::InvalidArgument, format!("invalid JSON: {at}{reason}"))
         })
+}
+
+/// serde says what it found: `invalid type: string "0102..", expected u32 at line 1 column 9`. That may be a key.
+fn without_value(reason: &str) -> String {
+    match reason.rsplit_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid ") => format!("expected {expected}"),
+        _ => reason.to_owned(),
+    }
 }
 
 fn no_path() -> serde_path_to_error::Path {
@@ -88,17 +98,26 @@ where
     let text = match Value::deserialize(from)? {
         Value::Null => return Ok(T::default()),
         Value::Number(number) => number.to_string(),
-        Value::String(text) => text,
+        // JSON's own grammar inside the quotes too: no "+5", no "007", no "NaN".
+        Value::String(text) => serde_json::from_str::<serde_json::Number>(&text)
+            .map(|number| number.to_string())
+            .map_err(|_| D::Error::custom("expected a number"))?,
         _ => return Err(D::Error::custom("expected a number")),
     };
     let out_of_range = || D::Error::custom(format!("expected {}", std::any::type_name::<T>()));
     let number: T = text.parse().map_err(|_| out_of_range())?;
-    // FromStr for floats takes "inf" and "NaN", which JSON cannot write.
+    // 1e39 is a JSON number, and infinite as 32 bits.
     if number.to_string().ends_with(|last: char| last.is_ascii_digit()) {
         Ok(number)
     } else {
         Err(out_of_range())
     }
+}
+
+/// A map whose `null`s are empty texts.
+pub(crate) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let read = Option::<BTreeMap<String, Option<String>>>::deserialize(from)?.unwrap_or_default();
+    Ok(read.into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect())
 }
 
 /// Floats as the shortest decimal that reads back as the same 32 bits: 52.1, not 52.099998474121094.
@@ -143,8 +162,8 @@ pub(crate) mod base64 {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(from).map_err(|_| D::Error::custom("expected base64"))?;
-        LENIENT.decode(text).map_err(|_| D::Error::custom("expected base64"))
+        let text = Option::<String>::deserialize(from).map_err(|_| D::Error::custom("expected base64"))?;
+        LENIENT.decode(text.unwrap_or_default()).map_err(|_| D::Error::custom("expected base64"))
     }
 }
 
@@ -161,13 +180,8 @@ fn read_hex<'de, D: Deserializer<'de>>(from: D, length: usize) -> Result<Vec<u8>
     }
 }
 
-fn write_hex<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-    use std::fmt::Write;
-    let text = if is_unset(bytes) { &[] } else { bytes }.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02X}");
-        text
-    });
-    to.serialize_str(&text)
+fn hex_text(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 macro_rules! hex {
@@ -176,7 +190,7 @@ macro_rules! hex {
             use super::*;
 
             pub(crate) fn serialize<S: serde::Serializer>(value: &[u8], to: S) -> Result<S::Ok, S::Error> {
-                write_hex(value, to)
+                to.serialize_str(&hex_text(if is_unset(value) { &[] } else { value }))
             }
 
             pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
@@ -188,25 +202,32 @@ macro_rules! hex {
 
 hex!(eui: 8, dev_addr: 4, key: 16);
 
-/// Nonces: accepted as lists of hex digits.
-pub(crate) mod nonces {
-    use super::*;
+macro_rules! nonces {
+    ($($name:ident: $length:literal),*) => { $(
+        /// A list of nonces, each as hex digits.
+        pub(crate) mod $name {
+            use super::*;
 
-    #[derive(Serialize, Deserialize)]
-    struct Nonce(#[serde(with = "super::base64")] Vec<u8>);
+            #[derive(Deserialize)]
+            struct Nonce(#[serde(deserialize_with = "read")] Vec<u8>);
 
-    pub(crate) fn serialize<S: serde::Serializer>(value: &[Vec<u8>], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(value.iter().cloned().map(Nonce))
-    }
+            fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+                read_hex(from, $length)
+            }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<u8>>, D::Error> {
-        Ok(Option::<Vec<Nonce>>::deserialize(from)?
-            .unwrap_or_default()
-            .into_iter()
-            .map(|nonce| nonce.0)
-            .collect())
-    }
+            pub(crate) fn serialize<S: serde::Serializer>(value: &[Vec<u8>], to: S) -> Result<S::Ok, S::Error> {
+                to.collect_seq(value.iter().map(|nonce| hex_text(nonce)))
+            }
+
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<u8>>, D::Error> {
+                let read = Option::<Vec<Nonce>>::deserialize(from)?.unwrap_or_default();
+                Ok(read.into_iter().map(|nonce| nonce.0).collect())
+            }
+        }
+    )* };
 }
+
+nonces!(dev_nonces: 2, app_nonces: 3);
 
 #[cfg(test)]
 #[path = "json_tests.rs"]

@@ -33,8 +33,8 @@ fn unset_keys_are_empty_text_and_other_zero_values_are_left_out() {
 #[test]
 fn camel_case_text_numbers_null_and_unknown_fields_are_accepted() {
     let read = device(
-        r#"{"devId":"d","x":1,"latitude":"52.1","altitude":"-3","description":null,
-            "lorawanDevice":{"appKey":null,"fCntUp":"7","lastSeen":9,"uses32BitFCnt":true}}"#,
+        r#"{"devId":"d","x":1,"latitude":"52.1","altitude":" -3 ","description":null,"attributes":{"a":null},
+            "lorawanDevice":{"appKey":null,"fCntUp":"7","lastSeen":9,"uses32BitFCnt":true,"usedDevNonces":["00ab"]}}"#,
     )
     .unwrap();
     let lorawan = read.lorawan_device.unwrap();
@@ -52,8 +52,16 @@ fn errors_name_the_field_and_keep_the_value_to_themselves() {
         ),
         (r#"{"lorawan_device":{"f_cnt_up":-1}}"#, "lorawan_device.f_cnt_up: expected u32"),
         (r#"{"lorawan_device":{"f_cnt_up":4294967296}}"#, "lorawan_device.f_cnt_up: expected u32"),
+        (r#"{"lorawan_device":"0102SECRET"}"#, "lorawan_device: expected struct Device"),
+        (r#""0102SECRET""#, "invalid JSON: expected struct Device"),
+        (r#"{"dev_id":["0102SECRET"]}"#, "dev_id: expected a string"),
+        (r#"{"attributes":{"a":{"0102SECRET":1}}}"#, "attributes.a: expected a string"),
+        (r#"{"lorawan_device":{"used_dev_nonces":["01"]}}"#, "used_dev_nonces[0]: expected 4 hex digits"),
+        (r#"{"lorawan_device":{"f_cnt_up":"+5"}}"#, "f_cnt_up: expected a number"),
+        (r#"{"lorawan_device":{"f_cnt_up":"007"}}"#, "f_cnt_up: expected a number"),
+        (r#"{"latitude":".5"}"#, "latitude: expected a number"),
         (r#"{"altitude":1.5}"#, "altitude: expected i32"),
-        (r#"{"latitude":"NaN"}"#, "latitude: expected f32"),
+        (r#"{"latitude":"NaN"}"#, "latitude: expected a number"),
         (r#"{"latitude":1e39}"#, "latitude: expected f32"),
         (r#"{"dev_id":"#, "invalid JSON"),
         (r#"{} {}"#, "trailing characters"),

@@ -35,6 +35,8 @@ mod address;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod answer;
 #[cfg(any(feature = "grpc", feature = "http"))]
+mod builder;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod classify;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod client;
@@ -48,6 +50,8 @@ mod http_channel;
 mod manager;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod network;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod reserved;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
 
@@ -78,7 +82,9 @@ pub use address::Transport;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use answer::UnaryAnswer;
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub use client::{CallOptions, Client, ClientBuilder, DEFAULT_TIMEOUT};
+pub use builder::{ClientBuilder, DEFAULT_TIMEOUT};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use client::{CallOptions, Client};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use discovery::{DEFAULT_DISCOVERY, Discovery};
 #[cfg(any(feature = "grpc", feature = "http"))]

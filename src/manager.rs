@@ -198,7 +198,8 @@ fn http_request<Q: Serialize + Named>(rpc: &Rpc, request: &Q, page: &Page) -> Re
         .replace("{dev_id}", &encode(request.dev_id().unwrap_or_default()));
     let query: Vec<_> = [("limit", page.limit), ("offset", page.offset)]
         .iter()
-        .filter_map(|(name, value)| value.map(|value| format!("{name}={value}")))
+        // A gateway reads a signed integer; no list is longer than that.
+        .filter_map(|(name, value)| value.map(|value| format!("{name}={}", value.min(i64::MAX as u64))))
         .collect();
     if !query.is_empty() {
         uri = format!("{uri}?{}", query.join("&"));

@@ -27,6 +27,10 @@ pub(crate) fn read(error: &(dyn StdError + 'static)) -> (ErrorKind, String) {
         }
         last = current.to_string();
         // The types of hyper and h2 are not in reach here; their words for bytes of another protocol are.
+        // tonic's, for a handshake and for a call.
+        if last.contains("handshake timeout") || last == "Timeout expired" {
+            return (ErrorKind::Timeout, "the server did not answer in time".to_owned());
+        }
         let strange = ["invalid HTTP", "frame with invalid size", "unexpected message from connection"];
         if strange.iter().any(|words| last.contains(words)) {
             return (ErrorKind::Protocol, "the server speaks another protocol on this port".to_owned());

@@ -26,11 +26,15 @@ impl Secret {
         &self.0
     }
 
-    /// `text` without this secret, for messages that come from elsewhere.
+    /// `text` without this secret, for messages that come from elsewhere. Without its parts too: the secret half of an
+    /// access key, the claims and the signature of a JWT. What stands before the first dot is no secret.
     #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn redact(&self, text: &str) -> String {
-        // A secret of a few characters would tear harmless words apart, and guessing it needs no log.
-        if self.0.len() < 8 { text.to_owned() } else { text.replace(self.expose(), "<redacted>") }
+        std::iter::once(self.expose())
+            .chain(self.expose().split('.').skip(1))
+            // A few characters would tear harmless words apart, and guessing them needs no log.
+            .filter(|part| part.len() >= 8)
+            .fold(text.to_owned(), |text, part| text.replace(part, "<redacted>"))
     }
 }
 
@@ -43,5 +47,30 @@ impl fmt::Debug for Secret {
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<redacted>")
+    }
+}
+
+#[cfg(all(test, any(feature = "grpc", feature = "http")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_and_its_parts_are_taken_out_of_a_text() {
+        let key = Secret::new("ttn-account-v2.hunter2hunter2");
+        for (text, expected) in [
+            ("bad key ttn-account-v2.hunter2hunter2!", "bad key <redacted>!"),
+            ("key hunter2hunter2 is revoked", "key <redacted> is revoked"),
+            (
+                "Auth server \"ttn-account-v2\" not registered",
+                "Auth server \"ttn-account-v2\" not registered",
+            ),
+        ] {
+            assert_eq!(key.redact(text), expected);
+        }
+        assert_eq!(
+            Secret::new("eyJhbGciOiJ.c2VjcmV0Y2xhaW1z.c2lnbmF0dXJl").redact("c2lnbmF0dXJl"),
+            "<redacted>"
+        );
+        assert_eq!(Secret::new("a.b").redact("a b a.b"), "a b a.b");
     }
 }

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use x509_cert::Version;
 use x509_cert::der::Decode;
+use x509_cert::ext::pkix::BasicConstraints;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -69,7 +71,9 @@ pub(crate) fn http_config(verifier: Arc<dyn ServerCertVerifier>) -> Result<rustl
 /// Certificates that the user gave, or a discovery record named.
 struct Given {
     certificates: Vec<CertificateDer<'static>>,
-    as_ca: Arc<WebPkiServerVerifier>,
+    /// Those of them that may vouch for others; nothing if none may.
+    as_ca: Option<Arc<WebPkiServerVerifier>>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Given {
@@ -86,14 +90,18 @@ impl Given {
         }
         let mut roots = RootCertStore::empty();
         for certificate in &certificates {
-            roots
-                .add(certificate.clone())
-                .map_err(|e| wrong("cannot read a certificate in it").with_source(e))?;
+            let unreadable = || wrong("cannot read a certificate in it");
+            let parsed =
+                x509_cert::Certificate::from_der(certificate).map_err(|e| unreadable().with_source(e))?;
+            if is_ca(&parsed) {
+                roots.add(certificate.clone()).map_err(|e| unreadable().with_source(e))?;
+            }
         }
-        let as_ca = WebPkiServerVerifier::builder_with_provider(roots.into(), provider())
-            .build()
+        let as_ca = (!roots.is_empty())
+            .then(|| WebPkiServerVerifier::builder_with_provider(roots.into(), provider()).build())
+            .transpose()
             .map_err(|e| wrong("cannot verify against it").with_source(e))?;
-        Ok(Self { certificates, as_ca })
+        Ok(Self { certificates, as_ca, algorithms: provider().signature_verification_algorithms })
     }
 }
 
@@ -113,7 +121,8 @@ impl ServerCertVerifier for Given {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         if !self.certificates.contains(end_entity) {
-            return self.as_ca.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+            let as_ca = self.as_ca.as_ref().ok_or(CertificateError::UnknownIssuer)?;
+            return as_ca.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         }
         rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
         check_dates(end_entity, now)?;
@@ -126,7 +135,7 @@ impl ServerCertVerifier for Given {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.as_ca.verify_tls12_signature(message, certificate, signature)
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -135,12 +144,19 @@ impl ServerCertVerifier for Given {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.as_ca.verify_tls13_signature(message, certificate, signature)
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.as_ca.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
+}
+
+/// Whether a certificate may vouch for others: a server's own that was given must not vouch for any name. Version 1 has
+/// no word for it.
+fn is_ca(certificate: &x509_cert::Certificate) -> bool {
+    let constraints = certificate.tbs_certificate.get::<BasicConstraints>().ok().flatten();
+    certificate.tbs_certificate.version == Version::V1 || constraints.is_some_and(|(_, found)| found.ca)
 }
 
 /// webpki checks dates only along a chain, and a pinned certificate has none.
@@ -212,6 +228,22 @@ mod tests {
         let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &Issuer::new(ca_params, key)).unwrap();
         assert!(verify(&given, leaf.der(), "localhost", 2020).is_ok());
         assert!(verify(&given, leaf.der(), "localhost", 2022).is_err());
+    }
+
+    #[test]
+    fn a_servers_own_certificate_vouches_for_no_other() {
+        let key = KeyPair::generate().unwrap();
+        let mut own = params("leaf.example");
+        own.is_ca = IsCa::ExplicitNoCa;
+        let leaf = own.self_signed(&key).unwrap();
+        let given = Given::from_pem(&leaf.pem()).unwrap();
+        assert!(verify(&given, leaf.der(), "leaf.example", 2020).is_ok());
+        let mut other = params("bank.example");
+        other.is_ca = IsCa::NoCa;
+        let forged = other.signed_by(&KeyPair::generate().unwrap(), &Issuer::new(own, key)).unwrap();
+        assert!(
+            is(verify(&given, forged.der(), "bank.example", 2020), |e| *e == CertificateError::UnknownIssuer)
+        );
     }
 
     #[test]

@@ -18,7 +18,14 @@ async fn a_device_is_set_read_listed_and_deleted_every_way_with_the_same_answers
         manager.set_device(&device("dev-x", 1)).await.unwrap_or_else(|e| panic!("{name}: {e:?}"));
         manager.set_device(&device("dev-y", 2)).await.unwrap();
         said.push(to_json(&manager.get_device(&id("dev-x")).await.unwrap()).unwrap());
-        for page in [Page::default(), Page::new(1, 0), Page::new(1, 2), Page::new(5, 9), Page::new(0, 1)] {
+        for page in [
+            Page::default(),
+            Page::new(1, 0),
+            Page::new(1, 2),
+            Page::new(5, 9),
+            Page::new(0, 1),
+            Page::new(u64::MAX, 0),
+        ] {
             said.push(to_json(&manager.get_devices(&app(), page).await.unwrap()).unwrap());
         }
         for dev_id in ["dev-x", "dev-y"] {

@@ -132,9 +132,8 @@ async fn a_rate_limit() {
 #[tokio::test]
 async fn an_account_server_that_is_down() {
     let sandbox = sandbox().await;
-    // The Handler learns the signing key with the first token, and keeps it.
+    // The Handler has read the signing key when it started.
     let known = client(&sandbox, &sandbox.http_address(), &sandbox.bearer_token().unwrap());
-    known.application_manager().get_device(&id("dev-1")).await.unwrap();
     sandbox.stop_account_server();
     let mut errors = Vec::new();
     for address in addresses(&sandbox) {

@@ -149,6 +149,66 @@ async fn a_redirect_within_the_origin_is_followed_but_not_for_ever() {
 }
 
 #[tokio::test]
+async fn a_redirect_that_would_turn_a_write_into_a_read_is_an_error() {
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other"] {
+        let (listener, port) = listen().await;
+        let redirect = format!("HTTP/1.1 {status}\r\nLocation: /x/\r\nContent-Length: 0\r\n\r\n");
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            answer(&mut stream, &redirect).await;
+            // A second request would hang here, and the call with it.
+            listener
+        });
+        let request = Request::post("/x").body(Bytes::from_static(b"{}")).unwrap();
+        let error = client("http", port).request(request, &CallOptions::timeout(PLENTY)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Redirect, "{status}: {error:?}");
+        drop(server.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_connections_set_up_has_its_own_limit_with_its_handshake() {
+    for scheme in ["grpcs", "https"] {
+        let (listener, port) = listen().await;
+        let server = tokio::spawn(async move {
+            let mut open = Vec::new();
+            loop {
+                open.push(listener.accept().await.unwrap());
+            }
+        });
+        let client = Client::builder(format!("{scheme}://127.0.0.1:{port}"))
+            .connect_timeout(Duration::from_millis(150))
+            .timeout(PLENTY)
+            .build()
+            .unwrap();
+        let started = Instant::now();
+        let error = call(&client, PLENTY).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{scheme}: {error:?}");
+        assert!(started.elapsed() < PLENTY / 2, "{scheme}: {:?}", started.elapsed());
+        server.abort();
+    }
+}
+
+#[tokio::test]
+async fn headers_of_the_connection_are_not_the_callers() {
+    for scheme in ["grpc", "http"] {
+        let client = client(scheme, 9);
+        for name in ["host", "content-length", "transfer-encoding"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "7".parse().unwrap());
+            let error = if scheme == "grpc" {
+                client.unary("/a.B/C", Bytes::new(), headers, &CallOptions::default()).await.unwrap_err()
+            } else {
+                let mut request = Request::get("/x").body(Bytes::new()).unwrap();
+                *request.headers_mut() = headers;
+                client.request(request, &CallOptions::default()).await.unwrap_err()
+            };
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{scheme} {name}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn after_a_timeout_the_next_call_connects_anew() {
     let (listener, port) = listen().await;
     let server = tokio::spawn(async move {

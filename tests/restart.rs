@@ -32,6 +32,20 @@ async fn a_client_heals_after_its_server_restarts() {
     second.stop().await;
 }
 
+#[test]
+fn a_client_outlives_the_runtime_that_it_was_first_used_on() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let home = runtime();
+    let sandbox = home.block_on(sandbox());
+    for address in addresses(&sandbox) {
+        let client = client(&sandbox, &address, &sandbox.access_key());
+        for _ in 0..3 {
+            let answer = runtime().block_on(client.application_manager().get_device(&id("dev-1")));
+            assert_eq!(answer.unwrap_or_else(|e| panic!("{address}: {e:?}")).dev_id, "dev-1");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_went_silent_is_replaced() {
     use tokio::io::copy_bidirectional;

@@ -117,7 +117,8 @@ impl Gateway {
         let result = match timeout {
             Timeout::None => work.await,
             // Over before it began; polled even once, the work could be done.
-            Timeout::After(Duration::ZERO) => Err(late().into()),
+            // tokio's timers have steps of a millisecond.
+            Timeout::After(limit) if limit < Duration::from_millis(1) => Err(late().into()),
             Timeout::After(limit) => {
                 tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late().into()))
             }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use crate::serve::{Frames, Reply};
@@ -49,13 +49,23 @@ pub(crate) fn escaped(json: &str) -> String {
 pub(crate) async fn body(body: Incoming) -> Result<Bytes, Reply> {
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(_) => Err(text(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(text(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"))
+        }
+        Err(_) => Err(text(StatusCode::BAD_REQUEST, "Bad Request")),
     }
 }
 
 /// The first value of a query parameter, if it has one that is not empty.
 pub(crate) fn query(uri: &http::Uri, name: &str) -> Option<String> {
-    let mut pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
+    // Go leaves out a pair with a bad escape.
+    let sound = |pair: &&str| {
+        pair.split('%')
+            .skip(1)
+            .all(|rest| rest.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
+    };
+    let mut pairs =
+        uri.query()?.split('&').filter(sound).flat_map(|pair| url::form_urlencoded::parse(pair.as_bytes()));
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 

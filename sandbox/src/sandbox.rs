@@ -60,7 +60,13 @@ impl Sandbox {
         let ports = listeners.ports()?;
         // The Handler asks the account server over the network, as a real one does.
         let server = AccountServer::new(&format!("http://127.0.0.1:{}", ports.account))?;
-        let authenticator = Authenticator::builder().auth_server(issuer.id(), server).build();
+        let (stop, stopped) = watch::channel(false);
+        let (stop_account, account_stopped) = watch::channel(false);
+        let account_task = spawn(listeners.account, None, Versions::Both, account.clone(), account_stopped);
+        // Read once at the start, and kept through an outage of the account server: so does a Handler.
+        let key = server.key().await?;
+        let authenticator =
+            Authenticator::builder().auth_server(issuer.id(), server).public_key(issuer.id(), key).build();
         let handler = Arc::new(Handler::new(authenticator, Rates::new(options.rate_limit)));
         for app in &options.applications {
             let app = AppId::new(app.clone())?;
@@ -75,8 +81,6 @@ impl Sandbox {
             store.registered(&app)?.devices.insert(dev_id, crate::device::updated(None, device));
         }
         let app_id = options.applications.into_iter().next().unwrap_or_else(|| APP_ID.into());
-        let (stop, stopped) = watch::channel(false);
-        let (stop_account, account_stopped) = watch::channel(false);
         let announcement = announcement(&ports, &identity);
         let discovery = Arc::new(Discovery { announcement, handler: handler.clone() });
         let gateway = Arc::new(Gateway(handler.clone()));
@@ -88,7 +92,7 @@ impl Sandbox {
             spawn(listeners.grpcs, Some(grpc_tls), Versions::Http2, grpc, stopped.clone()),
             spawn(listeners.http, None, Versions::Http1, gateway.clone(), stopped.clone()),
             spawn(listeners.https, Some(http_tls), Versions::Both, gateway, stopped.clone()),
-            spawn(listeners.account, None, Versions::Both, account.clone(), account_stopped),
+            account_task,
             spawn(listeners.discovery, None, Versions::Both, discovery, stopped),
         ];
         Ok(Self {
