@@ -52,7 +52,12 @@ pub(crate) async fn body(body: Incoming) -> Result<Bytes, Reply> {
         Err(error) if error.is::<LengthLimitError>() => {
             Err(text(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"))
         }
-        Err(_) => Err(text(StatusCode::BAD_REQUEST, "Bad Request")),
+        // What a gateway says of a body that cannot be read.
+        Err(_) => {
+            let message = "malformed chunked encoding";
+            let body = serde_json::json!({"error": message, "code": 3, "message": message});
+            Err(json(StatusCode::BAD_REQUEST, body.to_string()))
+        }
     }
 }
 
