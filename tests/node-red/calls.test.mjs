@@ -84,7 +84,7 @@ test('the message wins over the node, the node over the payload, the network com
   const device = { dev_id: 'from-payload', lorawan_device: lorawan('from-payload', 'A4') }
   assert.ok((await send({ method: 'setDevice', payload: device })).out)
   assert.ok((await send({ method: 'deleteDevice', dev_id: 'from-payload' })).out)
-  assert.equal((await send({})).caught.error.message, 'AuthError: ttn.problem.id-missing')
+  assert.match((await send({})).caught.error.message, /^AuthError: ttn\.problem\.id-missing /)
 })
 
 test('any HTTP route: query, method, body, headers', async () => {

@@ -127,6 +127,19 @@ test('what looks wrong about a secret is said while it is typed', async () => {
     await page.fill(SECRET, secret)
     assert.match(await page.innerText('#ttn-secret-note'), note, `${kind}: ${secret.slice(0, 20)}`)
   }
+  for (const [address, note] of [
+    ['ftp://x', /^ftp:\/\/ is no way/],
+    ['grpcs://me:hunter2@host', /Leave out the user/],
+    ['me@host', /Leave out the user/],
+    ['GRPCS://host', /^$/],
+    ['host:1904', /^$/],
+    ['${TTN_ADDRESS}', /^$/],
+  ]) {
+    await page.fill('#node-config-input-grpcAddress', address)
+    assert.match(await page.innerText('#ttn-address-note'), note, address)
+  }
+  await page.fill('#node-config-input-timeout', '${TTN_TIMEOUT}')
+  assert.equal(await page.locator('#node-config-input-timeout.input-error').count(), 0)
   await page.fill('#node-config-input-grpcAddress', 'grpc://192.0.2.1:1904')
   assert.match(await page.innerText('#ttn-address-note'), /will be refused/)
   await page.check('#node-config-input-allowInsecure')
@@ -167,11 +180,16 @@ test('the request dialog shows the fields of the chosen call', async () => {
     ['getDevices', ['transport', 'app_id']],
     ['setDevice', ['transport', 'app_id', 'dev_id', 'payload']],
     ['dryUplink', ['transport', 'payload']],
-    ['http', ['route', 'app_id', 'dev_id', 'payload']],
+    ['http', ['route', 'app_id', 'dev_id']],
     ['grpc', ['rpc', 'payload']],
   ]) {
     await page.selectOption('#node-input-call', call)
     assert.deepEqual(await rows(), shown, call)
+  }
+  await page.selectOption('#node-input-call', 'http')
+  for (const [method, tip] of [['POST', ['payload']], ['HEAD', []], ['PUT', ['payload']], ['DELETE', ['payload-delete']], ['PATCH', ['payload']], ['GET', []]]) {
+    await page.selectOption('#node-input-httpMethod', method)
+    assert.deepEqual(await rows(), ['route', 'app_id', 'dev_id', ...tip], method)
   }
   await page.selectOption('#node-input-call', 'simulateUplink')
   await page.selectOption('#node-input-transport', 'http')

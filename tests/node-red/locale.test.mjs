@@ -35,6 +35,11 @@ test('a sentence and a status for every problem', () => {
   assert.deepEqual(Object.keys(ttn['problem-short']).sort(), [...keys].sort())
 })
 
+test('a hint for every problem', () => {
+  const [, set] = /HINTS = new Set\(\[(.*)\]\)/.exec(read('lib', 'problem.js'))
+  assert.deepEqual(Object.keys(ttn.hint).sort(), [...all(set, /'([\w-]+)'/g), 'argument'].sort())
+})
+
 test('help for both nodes', () => {
   const help = read('locales', 'en-US', 'ttn.html')
   for (const type of all(html, /data-template-name="([\w-]+)"/g)) assert.match(help, new RegExp(`data-help-name="${type}"`))

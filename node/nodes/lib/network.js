@@ -2,6 +2,7 @@
 
 const { Client, Credentials } = require('../../index.js');
 const { Problem, invalid } = require('./problem');
+const { milliseconds, present, unset } = require('./setting');
 
 const SCHEMES = { grpc: /^grpcs?:\/\//, http: /^https?:\/\// };
 
@@ -32,13 +33,11 @@ class Network {
     const made = this.#clients.get(transport);
     if (made) return made;
     const { ca, allowInsecure, timeout } = this.#settings;
-    const limit = timeout === '' || timeout === undefined ? undefined : Number(timeout);
-    if (limit !== undefined && !(limit > 0 && limit <= 2 ** 31)) throw invalid('timeout');
     const client = new Client({
       address: this.#address(transport),
       credentials: this.#credentials(),
-      ca: present(ca, 'ca'),
-      timeout: limit,
+      ca: present(ca),
+      timeout: milliseconds(timeout),
       allowInsecure: allowInsecure === true,
     });
     this.#clients.set(transport, client);
@@ -46,17 +45,18 @@ class Network {
   }
 
   #address(transport) {
-    const text = present(this.#settings[`${transport}Address`], 'address');
+    const text = present(this.#settings[`${transport}Address`]);
     if (!text) throw invalid(`${transport}-address-missing`);
     return withScheme(text, transport);
   }
 
   #credentials() {
-    const secret = present(this.#secret, 'secret');
+    const secret = present(this.#secret, 'AUTH_MISSING_CREDENTIALS');
     if (!secret) throw new Problem('AUTH_MISSING_CREDENTIALS', 'secret-missing');
-    return this.#settings.kind === 'access-key'
-      ? Credentials.accessKey(secret, { appId: present(this.#settings.appId, 'appId') })
-      : Credentials.bearerToken(secret);
+    if (this.#settings.kind !== 'access-key') return Credentials.bearerToken(secret);
+    // It only describes the key. Calls that need an application refuse an unset variable; others work without one.
+    const appId = unset(this.appId) === undefined ? this.appId : undefined;
+    return Credentials.accessKey(secret, { appId });
   }
 
   /** Aborts what is in flight and drops the connections. */
@@ -67,23 +67,9 @@ class Network {
   }
 }
 
-/**
- * The text, or undefined if it is empty. Node-RED leaves `${NAME}` as it is when the variable is not set; used literally
- * it would be sent to the network as the secret.
- */
-function present(value, what) {
-  if (value === undefined || value === null || value === '') return undefined;
-  const text = String(value);
-  const unset = /^\$(?:\{([^}]+)\}|\(([^)]+)\))$/.exec(text.trim());
-  if (unset) throw new Problem(what === 'secret' ? 'AUTH_MISSING_CREDENTIALS' : 'AUTH_INVALID_ARGUMENT', 'variable', {
-    name: unset[1] || unset[2],
-  });
-  return text;
-}
-
 /** People paste `host:1904` or `https://host` here. Without a scheme it is TLS: the safe guess, never plaintext. */
 function withScheme(text, transport) {
-  const address = text.trim();
+  const address = text.trim().replace(/^[a-z][a-z0-9+.-]*:\/\//i, (scheme) => scheme.toLowerCase());
   if (SCHEMES[transport].test(address)) return address;
   const swapped = transport === 'grpc' ? address.replace(/^http/, 'grpc') : address.replace(/^grpc/, 'http');
   if (SCHEMES[transport].test(swapped)) return swapped;

@@ -5,6 +5,9 @@ const { invalid } = require('./problem');
 /** A placeholder host: only the path and query of what is parsed against it are used. */
 const ANY = 'http://host.invalid';
 
+/** Types of a value in a query. */
+const PLAIN = new Set(['string', 'number', 'boolean', 'bigint']);
+
 /**
  * The path and query of a raw HTTP route. `{app_id}` and `{dev_id}` are replaced, percent-encoded.
  *
@@ -14,8 +17,12 @@ const ANY = 'http://host.invalid';
 function route(template, ids, query) {
   if (typeof template !== 'string' || template === '') throw invalid('path-missing');
   const filled = template.replace(/\{(app_id|dev_id)\}/g, (_, name) => {
-    if (!ids[name]) throw invalid('id-missing', { name });
-    return encodeURIComponent(ids[name]);
+    // Read once, and only if the path needs it: looking an id up can fail.
+    const value = ids[name];
+    if (!value) throw invalid('id-missing', { name });
+    // encodeURIComponent throws for half a surrogate pair.
+    if (!value.isWellFormed()) throw invalid('id-text', { name });
+    return encodeURIComponent(value);
   });
   const [path, inline = ''] = filled.split(/\?(.*)/s);
   if (!/^\/(?![/\\])/.test(path)) throw invalid('path-start');
@@ -42,7 +49,7 @@ function parameters(inline, query) {
     all.delete(name);
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one === undefined || one === null) continue;
-      if (typeof one === 'object') throw invalid('query');
+      if (!PLAIN.has(typeof one)) throw invalid('query');
       all.append(name, String(one));
     }
   }

@@ -1,14 +1,14 @@
 'use strict';
 
+const { AuthError } = require('../../index.js');
+
 /**
  * Something the nodes themselves refuse, before the core is asked. `key` names its text in the locale's
- * `ttn.problem`, so `translate` gives the message; `code` is one of the core's.
+ * `ttn.problem`, so `translate` gives the message; `code` is one of the core's, and gives the kind.
  */
-class Problem extends Error {
-  constructor(code, key, values = {}) {
-    super(key);
-    this.name = 'AuthError';
-    this.code = code;
+class Problem extends AuthError {
+  constructor(code, key, values = {}, cause) {
+    super(key, { code, cause });
     this.key = key;
     this.values = values;
   }
@@ -16,10 +16,18 @@ class Problem extends Error {
   translate(RED) {
     return RED._(`ttn.problem.${this.key}`, this.values);
   }
+
+  /** What to do about it. Most are a wrong value, which the message names. */
+  translateHint(RED) {
+    return RED._(`ttn.hint.${HINTS.has(this.key) ? this.key : 'argument'}`);
+  }
 }
 
+/** Problems with a hint of their own in the locale's `ttn.hint`. */
+const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'closed']);
+
 /** An argument that is not valid. */
-const invalid = (key, values) => new Problem('AUTH_INVALID_ARGUMENT', key, values);
+const invalid = (key, values, cause) => new Problem('AUTH_INVALID_ARGUMENT', key, values, cause);
 
 /** Kinds where the network, not the credential, is the trouble: shown as a ring. */
 const NETWORK = new Set(['unavailable', 'timeout', 'tls', 'exchange-unavailable', 'redirect', 'insecure-transport']);
@@ -40,14 +48,18 @@ function statusOf(RED, error) {
  * stands at the end of the message, and the rest in `cause`.
  */
 function toNodeError(RED, error) {
-  const message = error instanceof Problem ? error.translate(RED) : String(error?.message ?? error);
-  const failure = new Error(error?.hint ? `${message} (${error.hint})` : message);
+  const own = error instanceof Problem;
+  // Anything else than an AuthError is a mistake of this package, and gets the kind for it.
+  const { code, kind, transient, grpcCode, httpStatus } = error instanceof AuthError ? error : new AuthError('');
+  const message = own ? error.translate(RED) : String(error?.message ?? error);
+  const hint = own ? error.translateHint(RED) : error?.hint;
+  const failure = new Error(hint ? `${message} (${hint})` : message);
   failure.name = 'AuthError';
-  failure.code = error?.code || 'AUTH_INTERNAL';
-  failure.hint = error?.hint;
-  failure.cause = { message, transient: error?.transient === true };
-  for (const name of ['kind', 'hint', 'grpcCode', 'httpStatus']) {
-    if (error?.[name] !== undefined) failure.cause[name] = error[name];
+  failure.code = code;
+  failure.hint = hint;
+  failure.cause = { message, kind, transient };
+  for (const [name, value] of Object.entries({ hint, grpcCode, httpStatus })) {
+    if (value !== undefined) failure.cause[name] = value;
   }
   return failure;
 }

@@ -1,11 +1,12 @@
 'use strict';
 
 const { CALLS, rpcMethod } = require('./calls');
-const { invalid } = require('./problem');
+const { Problem, invalid } = require('./problem');
 const { join, route } = require('./path');
+const { milliseconds, present } = require('./setting');
 
 const HTTP_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
-const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE']);
+const WITHOUT_BODY = new Set(['GET', 'HEAD']);
 
 /**
  * Reads what a message asks for. Returns `{ transport, timeout, call }`, where `call(client, options)` resolves to the
@@ -16,10 +17,25 @@ const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE']);
  * @param msg the message; the host is the one thing it cannot choose
  */
 function plan(config, network, msg) {
-  const timeout = limit(msg.timeout ?? config.timeout);
+  try {
+    return read(config, network, msg);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    // Only what the message holds can throw here: a getter, a proxy, a toString.
+    throw invalid('message', {}, error);
+  }
+}
+
+function read(config, network, msg) {
+  const timeout = milliseconds(msg.timeout ?? config.timeout);
+  // Looked up when a call needs them: the network's application may be a variable that is not set.
   const ids = (payload) => ({
-    app_id: id('app_id', msg.app_id, config.appId, payload?.app_id, network.appId),
-    dev_id: id('dev_id', msg.dev_id, config.devId, payload?.dev_id),
+    get app_id() {
+      return id('app_id', msg.app_id, config.appId, payload?.app_id, network.appId);
+    },
+    get dev_id() {
+      return id('dev_id', msg.dev_id, config.devId, payload?.dev_id);
+    },
   });
   if (config.call === 'http') return { transport: 'http', timeout, call: httpCall(config, msg, ids()) };
   if (config.call === 'grpc') return { transport: 'grpc', timeout, call: grpcCall(config, msg) };
@@ -30,7 +46,7 @@ function plan(config, network, msg) {
 /** One of the ApplicationManager's calls, with documented JSON in and out. */
 function namedCall(config, msg, transport, ids) {
   const name = msg.method ?? config.call;
-  if (typeof name !== 'string' || !Object.hasOwn(CALLS, name)) throw invalid('call', { name: String(name) });
+  if (typeof name !== 'string' || !Object.hasOwn(CALLS, name)) throw invalid('call', { name: shown(name) });
   const known = CALLS[name];
   if (transport === 'http' && !known.route) throw invalid('grpc-only', { name });
   let message = {};
@@ -40,8 +56,9 @@ function namedCall(config, msg, transport, ids) {
   }
   const given = ids(known.sends ? message : undefined);
   for (const key of known.ids) {
-    if (!given[key]) throw invalid('id-missing', { name: key });
-    message[key] = given[key];
+    const value = given[key];
+    if (!value) throw invalid('id-missing', { name: key });
+    message[key] = value;
   }
   const page = known.pages ? paging(msg.query) : {};
   return async (client, options) => {
@@ -54,14 +71,15 @@ function namedCall(config, msg, transport, ids) {
 
 /** Any HTTP route of the network. */
 function httpCall(config, msg, ids) {
-  const method = String(msg.method ?? config.httpMethod ?? 'GET').toUpperCase();
-  if (!HTTP_METHODS.has(method)) throw invalid('http-method', { name: method.slice(0, 20) });
+  const given = msg.method ?? config.httpMethod ?? 'GET';
+  const method = typeof given === 'string' ? given.toUpperCase() : undefined;
+  if (!HTTP_METHODS.has(method)) throw invalid('http-method', { name: shown(given) });
   const path = route(msg.path ?? config.path, ids, msg.query);
-  const body = WITHOUT_BODY.has(method) ? undefined : bodyOf(msg.payload);
+  const body = WITHOUT_BODY.has(method) ? undefined : bodyOf(method, msg.payload);
   return async (client, options) => {
     const responseUrl = join(client.address, path);
     const answer = await client.request({ method, path, body, ...options });
-    return { payload: read(answer), statusCode: answer.status, headers: answer.headers, responseUrl };
+    return { payload: content(answer), statusCode: answer.status, headers: answer.headers, responseUrl };
   };
 }
 
@@ -82,18 +100,8 @@ function grpcCall(config, msg) {
 function id(name, ...candidates) {
   const found = candidates.find((value) => value !== undefined && value !== null && value !== '');
   if (found === undefined) return undefined;
-  if (typeof found !== 'string') throw invalid('id-text', { name });
-  const unset = /^\$\{([^}]+)\}$/.exec(found);
-  if (unset) throw invalid('variable', { name: unset[1] });
-  return found;
-}
-
-/** A time limit in ms, or undefined for the network's. */
-function limit(value) {
-  if (value === undefined || value === null || value === '') return undefined;
-  const ms = Number(value);
-  if (!(ms > 0 && ms <= 2 ** 31)) throw invalid('timeout');
-  return ms;
+  if (typeof found !== 'string' || !found.isWellFormed()) throw invalid('id-text', { name });
+  return present(found);
 }
 
 function paging(query) {
@@ -102,6 +110,7 @@ function paging(query) {
   const page = {};
   for (const name of ['limit', 'offset']) {
     if (query[name] === undefined) continue;
+    if (typeof query[name] !== 'number' && typeof query[name] !== 'string') throw invalid('query');
     const number = Number(query[name]);
     if (!Number.isSafeInteger(number) || number < 0) throw invalid('query');
     page[name] = number;
@@ -109,14 +118,25 @@ function paging(query) {
   return page;
 }
 
-function bodyOf(payload) {
+/** What is sent: text and bytes as they are, anything else as JSON. */
+function bodyOf(method, payload) {
   if (payload === undefined || payload === null) return undefined;
   if (typeof payload === 'string' || payload instanceof Uint8Array) return payload;
-  return JSON.stringify(payload);
+  // A DELETE rarely has a body, and an inject node's payload is the time.
+  if (method === 'DELETE' && typeof payload !== 'object') return undefined;
+  let text;
+  try {
+    text = JSON.stringify(payload);
+  } catch (error) {
+    throw invalid('payload-json', {}, error);
+  }
+  // Functions and symbols have no JSON.
+  if (text === undefined) throw invalid('payload-json');
+  return text;
 }
 
 /** JSON as an object, other text as text, anything else as a Buffer. */
-function read({ headers, body }) {
+function content({ headers, body }) {
   const type = String(headers?.['content-type'] ?? '');
   if (/[/+]json\b/.test(type)) {
     try {
@@ -127,6 +147,9 @@ function read({ headers, body }) {
   }
   return type.startsWith('text/') ? body.toString('utf8') : body;
 }
+
+/** A name for a message; of anything but text, its type. */
+const shown = (value) => (typeof value === 'string' ? value.slice(0, 40) : typeof value);
 
 const isPlain = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);

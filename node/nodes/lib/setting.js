@@ -1,0 +1,40 @@
+'use strict';
+
+const { Problem, invalid } = require('./problem');
+
+/** Node-RED leaves `${NAME}` as it is when the variable is not set. */
+const VARIABLE = /^\$(?:\{([^}]+)\}|\(([^)]+)\))$/;
+
+/** The longest time limit, in ms: what the core's timers take. */
+const LONGEST = 2 ** 31;
+
+/** The name of the environment variable that should have filled a setting and is not set, or undefined. */
+function unset(value) {
+  const match = typeof value === 'string' ? VARIABLE.exec(value.trim()) : null;
+  return match ? match[1] || match[2] : undefined;
+}
+
+/**
+ * The text of a setting, or undefined if it is empty. Refuses an unset variable by its name: used literally it would be
+ * sent to the network, as the secret for one.
+ */
+function present(value, code = 'AUTH_INVALID_ARGUMENT') {
+  if (value === undefined || value === null || value === '') return undefined;
+  const name = unset(value);
+  if (name !== undefined) throw new Problem(code, 'variable', { name });
+  return String(value);
+}
+
+/** A time limit in ms, of a setting or a message; undefined if none is given. */
+function milliseconds(value) {
+  if (value === undefined || value === null) return undefined;
+  // Number() throws for a symbol, and makes 1 of true and of [1].
+  if (typeof value !== 'number' && typeof value !== 'string') throw invalid('timeout');
+  const text = present(value);
+  if (text === undefined) return undefined;
+  const ms = Number(text);
+  if (!(ms > 0 && ms <= LONGEST)) throw invalid('timeout');
+  return ms;
+}
+
+module.exports = { milliseconds, present, unset };
