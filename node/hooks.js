@@ -2,6 +2,7 @@
 // What JavaScript does for the addon (src/hooks.rs).
 
 const { build } = require('./error.js')
+const { body, entries, query } = require('./request.js')
 
 /** The functions for one loaded addon. */
 function hooks(native) {
@@ -14,19 +15,9 @@ function hooks(native) {
     error: build,
     parse: (text) => JSON.parse(text),
     stringify: (value) => JSON.stringify(value),
-
-    /** `{ limit: 1, tag: ['a', 'b'] }` as `limit=1&tag=a&tag=b`. */
-    query(object) {
-      const query = new URLSearchParams()
-      for (const [name, value] of Object.entries(object)) {
-        for (const each of Array.isArray(value) ? value : [value]) {
-          if (each !== undefined && each !== null) query.append(name, String(each))
-        }
-      }
-      return query.toString()
-    },
-
-    entries: (object) => Object.entries(object).map(([name, value]) => [name, String(value)]),
+    body,
+    query,
+    entries,
 
     watch(signal, call) {
       if (typeof signal?.addEventListener !== 'function' || typeof signal.aborted !== 'boolean') {

@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
         self.value(field)
     }
 
-    /// An object whose values become text.
+    /// An object whose values become text; without those that are `undefined` or `null`.
     pub(crate) fn entries(&self, env: &Env, field: &str) -> Result<Vec<(String, String)>> {
         let Some(value) = self.object(field)? else { return Ok(Vec::new()) };
         let entries = hooks::entries(env, value).map_err(|error| unreadable(field, &error))?;

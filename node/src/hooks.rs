@@ -7,7 +7,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use napi::bindgen_prelude::{FnArgs, FromNapiValue, FunctionRef, JsValuesTupleIntoVec, Object, Unknown};
+use napi::bindgen_prelude::{
+    Either, FnArgs, FromNapiValue, FunctionRef, JsValuesTupleIntoVec, Object, Uint8Array, Unknown,
+};
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
@@ -31,6 +33,7 @@ struct Hooks {
     error: FunctionRef<FnArgs<ErrorFields<'static>>, Unknown<'static>>,
     parse: FunctionRef<String, Unknown<'static>>,
     stringify: FunctionRef<Unknown<'static>, Option<String>>,
+    body: FunctionRef<Unknown<'static>, Either<String, Uint8Array>>,
     query: FunctionRef<Unknown<'static>, String>,
     entries: FunctionRef<Unknown<'static>, Vec<Vec<String>>>,
     watch: FunctionRef<FnArgs<(Unknown<'static>, u32)>, bool>,
@@ -51,6 +54,7 @@ pub fn register(functions: Object) -> Result<()> {
         error: function(&functions, "error")?,
         parse: function(&functions, "parse")?,
         stringify: function(&functions, "stringify")?,
+        body: function(&functions, "body")?,
         query: function(&functions, "query")?,
         entries: function(&functions, "entries")?,
         watch: function(&functions, "watch")?,
@@ -96,6 +100,11 @@ pub(crate) fn parse<'a>(env: &'a Env, text: String) -> Result<Unknown<'a>> {
 /// `JSON.stringify`; nothing for what JSON cannot say, such as a function.
 pub(crate) fn stringify(env: &Env, value: Unknown) -> Result<Option<String>> {
     call(env, |hooks| &hooks.stringify, value)
+}
+
+/// An object as a request's body: its bytes, or its JSON.
+pub(crate) fn body(env: &Env, value: Unknown) -> Result<Either<String, Uint8Array>> {
+    call(env, |hooks| &hooks.body, value)
 }
 
 /// An object as an URL's query.

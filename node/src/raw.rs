@@ -16,8 +16,8 @@ use crate::promise::{Call, promise};
 
 #[napi]
 impl Client {
-    /// Any HTTP route of this server; the host is always the client's. `path` begins with one `/`. An object as `body` is
-    /// sent as JSON; a body's content type is `application/json` unless `headers` has another. Only for clients over HTTP.
+    /// Any HTTP route of this server; the host is always the client's. `path` begins with one `/`. A plain object or a
+    /// list as `body` is sent as JSON, an ArrayBuffer or a view as its bytes; a body's content type is `application/json` unless `headers` has another. Only for clients over HTTP.
     ///
     /// A status of 300 and more rejects.
     #[napi(catch_unwind, ts_args_type = "request: HttpRequest", ts_return_type = "Promise<HttpResponse>")]
@@ -78,6 +78,10 @@ fn http_request(env: &Env, fields: &Fields) -> Result<Request<Bytes>> {
         .map_err(|_| invalid("method must be an HTTP method, such as GET"))?;
     let mut uri =
         fields.text("path")?.ok_or_else(|| invalid("path is missing, such as /applications/my-app"))?;
+    // It would be cut off without a word, and a query after it too.
+    if uri.contains('#') {
+        return Err(invalid("path cannot have a fragment: write a # that belongs to the path as %23"));
+    }
     if let Some(query) = fields.object("query")? {
         let query = hooks::query(env, query).map_err(|error| unreadable("query", &error))?;
         if !query.is_empty() {
@@ -88,12 +92,14 @@ fn http_request(env: &Env, fields: &Fields) -> Result<Request<Bytes>> {
     let body = match fields.value("body")? {
         None => Bytes::new(),
         Some(body) if args::kind(body)? == ValueType::String => args::text(body, "body")?.into(),
-        Some(body) => {
-            match fields.typed::<Either<Uint8Array, Unknown>>("body", "a string, bytes or an object")? {
-                Some(Either::A(bytes)) => Bytes::copy_from_slice(&bytes),
-                _ => args::json(env, body, "body")?.into(),
+        Some(body) if args::kind(body)? == ValueType::Object => {
+            match hooks::body(env, body).map_err(|error| unreadable("body", &error))? {
+                Either::A(json) => json.into(),
+                // Copied: JavaScript may write into them, or give them away, while the call runs.
+                Either::B(bytes) => Bytes::copy_from_slice(&bytes),
             }
         }
+        Some(_) => return Err(invalid("body must be a string, bytes or an object")),
     };
     let mut request = Request::builder()
         .method(method)

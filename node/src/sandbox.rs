@@ -48,7 +48,10 @@ fn sandbox_options(options: &Fields) -> Result<SandboxOptions> {
         Some("RS256") => Algorithm::Rs256,
         Some(_) => return Err(invalid("algorithm must be 'ES256' or 'RS256'")),
     };
-    let port = |name| options.count::<u16>(name).map(Option::unwrap_or_default);
+    let port = |name| match options.count::<u16>(name) {
+        Ok(port) => Ok(port.unwrap_or_default()),
+        Err(_) => Err(invalid(format!("{name} must be a port from 0 (any free one) to 65535"))),
+    };
     set.ports = Ports {
         grpc: port("grpcPort")?,
         grpcs: port("grpcsPort")?,

@@ -66,7 +66,8 @@ export async function right(signal: AbortSignal): Promise<void> {
   const response = await client.request({ path: '/', method: 'POST', query: { a: 1, b: ['x', true], c: undefined }, headers: {}, body: {}, signal })
   same<typeof response, HttpResponse>(true)
   same<typeof response.body, Buffer>(true)
-  await client.request({ path: '/', body: new Uint8Array() })
+  for (const body of [new Uint8Array(), new ArrayBuffer(1), new DataView(new ArrayBuffer(1)), [1]]) await client.request({ path: '/', body })
+  await client.request({ path: '/', query: new URLSearchParams('a=b'), headers: { a: undefined, b: null, c: 1, d: true } })
   await client.request({ path: '/', body: device })
   const answer = await client.unary('/a.B/C', Buffer.of(), { metadata: { a: 'b' }, timeout: 1 })
   same<typeof answer, UnaryAnswer>(true)
@@ -107,6 +108,14 @@ export function errors(error: unknown): string {
 export async function wrong(client: Client, sandbox: Sandbox): Promise<void> {
   // @ts-expect-error credentials are not made of text with new
   new Credentials('x')
+  // @ts-expect-error nor without
+  new Credentials()
+  // @ts-expect-error a sandbox is started
+  new Sandbox()
+  // @ts-expect-error a query is flat
+  await client.request({ path: '/', query: { a: { b: 1 } } })
+  // @ts-expect-error a header is one value
+  await client.request({ path: '/', headers: { a: ['b'] } })
   // @ts-expect-error a secret is text
   Credentials.parse(Buffer.of())
   // @ts-expect-error there is no such option
