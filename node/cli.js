@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 'use strict'
-// `npx ttn-auth sandbox`: the stand-in network by command, for tests in any language and for trying things out.
+// `npx @thingskey/ttn-auth sandbox`: the stand-in network by command, for tests in any language and for trying things out.
 
+const { spawn } = require('node:child_process')
 const { existsSync } = require('node:fs')
 const { join } = require('node:path')
 const { pathToFileURL } = require('node:url')
@@ -10,9 +11,14 @@ const { parseArgs } = require('node:util')
 /** In a clone of the repository: builds what is missing, as `npm start` does. An installed package does not have it. */
 const PREPARE = join(__dirname, '..', 'scripts', 'prepare.mjs')
 
+/** How to run this: the bare name works where npm finds the clone's own command. */
+const COMMAND = existsSync(PREPARE) ? 'npx ttn-auth' : 'npx @thingskey/ttn-auth'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
 const PORTS = ['grpc', 'grpcs', 'http', 'https', 'account', 'discovery']
 
-const HELP = `Usage: ttn-auth sandbox [options]
+const HELP = `Usage: ${COMMAND} sandbox [options]
 
 Starts a stand-in V2 network on loopback: account server, Handler (gRPC and HTTP, with and without TLS), discovery.
 Ends with Ctrl-C.
@@ -28,6 +34,11 @@ ${PORTS.map((name) => `  --${name}-port N`.padEnd(25) + '(default: any free port
 `
 
 const camel = (name) => name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())
+
+function port(name, value) {
+  if (/^\d{1,9}$/.test(value) && Number(value) <= 65535) return Number(value)
+  throw new Error(`--${name} needs a port from 0 (any free one) to 65535, not ${JSON.stringify(value)}`)
+}
 
 /** What the arguments ask for, or an Error with what is wrong with them. */
 function read(args) {
@@ -55,6 +66,7 @@ function read(args) {
     const value = values[name]
     if (value === undefined) continue
     if (name === 'rate-limit' && value === 'off') settings.rateLimit = false
+    else if (ports.includes(name)) settings[camel(name)] = port(name, value)
     else if (/^\d{1,9}$/.test(value)) settings[camel(name)] = Number(value)
     else throw new Error(`--${name} needs a number${name === 'rate-limit' ? ' or off' : ''}, not ${JSON.stringify(value)}`)
   }
@@ -95,8 +107,41 @@ Ctrl-C ends it.
 `
 }
 
+/**
+ * Builds in a process group of its own: a signal to this process ends npm, cargo and what they started too, which would go
+ * on building for nobody otherwise.
+ */
+async function prepare() {
+  const script = `import(${JSON.stringify(pathToFileURL(PREPARE))}).then((module) => module.prepare()).catch((error) => {
+    console.error('ttn-auth: ' + error.message)
+    process.exitCode = 1
+  })`
+  // Windows has no process groups, and a detached child gets a window there.
+  const detached = process.platform !== 'win32'
+  const child = spawn(process.execPath, ['-e', script], { detached, stdio: ['ignore', 2, 2] })
+  let asked
+  const stop = (signal) => {
+    asked = signal
+    try {
+      if (detached) process.kill(-child.pid, signal)
+      else child.kill(signal)
+    } catch {
+      // It has just ended by itself.
+    }
+  }
+  for (const signal of SIGNALS) process.on(signal, stop)
+  const [status, signal] = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (...ended) => resolve(ended))
+  })
+  for (const each of SIGNALS) process.removeListener(each, stop)
+  if (asked ?? signal) process.kill(process.pid, asked ?? signal)
+  // It has said what is wrong.
+  if (status !== 0) process.exit(1)
+}
+
 async function sandbox(settings, json) {
-  if (existsSync(PREPARE)) (await import(pathToFileURL(PREPARE))).prepare()
+  if (existsSync(PREPARE)) await prepare()
   const { Sandbox } = require('./index.js')
   const running = await Sandbox.start(settings)
   // The sandbox's own threads do not keep Node alive.
@@ -105,7 +150,7 @@ async function sandbox(settings, json) {
     clearInterval(alive)
     await running.stop()
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop)
+  for (const signal of SIGNALS) process.once(signal, stop)
   // Whoever read the output has gone; the sandbox may be wanted all the same.
   process.stdout.on('error', () => {})
   const shown = summary(running)
@@ -115,7 +160,7 @@ async function sandbox(settings, json) {
 /** Ends with 2 for wrong arguments, 1 for any other failure. */
 function fail(error, status) {
   process.stderr.write(`ttn-auth: ${error.message}\n${error.hint ? `${error.hint}\n` : ''}`)
-  if (status === 2) process.stderr.write('Try: ttn-auth --help\n')
+  if (status === 2) process.stderr.write(`Try: ${COMMAND} --help\n`)
   process.exitCode = status
 }
 

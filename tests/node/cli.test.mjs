@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -94,15 +97,60 @@ test('wrong arguments end with 2 and say what is wrong', () => {
     [['sandbox', 'sandbox'], /unknown argument "sandbox"/],
     [['sandbox', '--nope'], /--nope/],
     [['sandbox', '--grpc-port'], /--grpc-port/],
-    [['sandbox', '--grpc-port', 'x'], /--grpc-port needs a number, not "x"/],
-    [['sandbox', '--grpc-port', '99999'], /grpcPort must be/],
+    [['sandbox', '--grpc-port', 'x'], /--grpc-port needs a port from 0 .*, not "x"/],
+    [['sandbox', '--grpc-port', '70000'], /--grpc-port needs a port from 0 \(any free one\) to 65535, not "70000"/],
+    [['sandbox', '--http-port', '65536'], /--http-port needs a port from 0/],
+    [['sandbox', '--http-port=-1'], /--http-port needs a port from 0/],
     [['sandbox', '--rate-limit', 'none'], /--rate-limit needs a number or off/],
     [['sandbox', '--algorithm', 'none'], /algorithm must be/],
   ]) {
     const { status, stdout, stderr } = run(...args)
     assert.equal(status, 2, stderr)
     assert.match(stderr, message)
-    assert.match(stderr, /Try: ttn-auth --help/)
+    assert.match(stderr, /Try: npx ttn-auth --help/)
     assert.equal(stdout, '')
   }
+})
+
+/** The command alone in a folder, with a build of the test's own, or none, as in an installed package. */
+function copy(t, prepare) {
+  const folder = mkdtempSync(join(tmpdir(), 'ttn-auth-cli-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  for (const name of ['node', 'scripts']) mkdirSync(join(folder, name))
+  copyFileSync(cli, join(folder, 'node', 'cli.js'))
+  if (prepare) writeFileSync(join(folder, 'scripts', 'prepare.mjs'), prepare)
+  return join(folder, 'node', 'cli.js')
+}
+
+test('what is installed names the package; in a clone the bare name works', (t) => {
+  const usage = (path) => spawnSync(process.execPath, [path, '--help'], { encoding: 'utf8' }).stdout.split('\n')[0]
+  assert.equal(usage(copy(t)), 'Usage: npx @thingskey/ttn-auth sandbox [options]')
+  assert.equal(usage(cli), 'Usage: npx ttn-auth sandbox [options]')
+})
+
+const BUILDING = `import { spawnSync } from 'node:child_process'
+export const prepare = () => spawnSync(process.execPath, ['-e', 'console.error(process.pid); setInterval(() => {}, 1e6)'], { stdio: ['ignore', 2, 2] })`
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  test(`${signal} during the build ends the build too`, { timeout: 20_000 }, async (t) => {
+    const child = spawn(process.execPath, [copy(t, BUILDING), 'sandbox'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const [text] = await once(child.stderr.setEncoding('utf8'), 'data')
+    t.after(() => {
+      try {
+        process.kill(Number(text), 'SIGKILL')
+      } catch {
+        // It has ended, as it should.
+      }
+    })
+    // Closes when the last process that can write to it has ended, not only the command itself.
+    const closed = once(child, 'close', { signal: t.signal })
+    child.kill(signal)
+    assert.deepEqual(await closed, [null, signal])
+  })
+}
+
+test('a build that fails ends the command with 1, and says why', (t) => {
+  const path = copy(t, `export function prepare() { throw new Error('Rust is needed') }`)
+  const { status, stdout, stderr } = spawnSync(process.execPath, [path, 'sandbox', '--json'], { encoding: 'utf8' })
+  assert.deepEqual([status, stdout, stderr], [1, '', 'ttn-auth: Rust is needed\n'])
 })
