@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use ttn_auth::{AppId, Carrier, Claims, Error, ErrorKind, KeySet, PublicKey, Result, Secret, Verifier};
 
-use crate::issuer::{Algorithm, Issuer};
+use crate::issuer::Issuer;
 use crate::mint::APPLICATION_RIGHTS;
 use crate::rest::{body, json as answer, segments, text};
 use crate::serve::{Reply, Service};
@@ -55,11 +55,7 @@ struct AccessKey {
 
 impl Account {
     pub(crate) fn new(issuer: Arc<Issuer>, lifetime: Duration) -> Result<Self> {
-        let algorithm = match issuer.algorithm() {
-            Algorithm::Es256 => ttn_auth::Algorithm::Es256,
-            Algorithm::Rs256 => ttn_auth::Algorithm::Rs256,
-        };
-        let key = PublicKey::from_pem(algorithm, &issuer.public_pem())?;
+        let key = PublicKey::from_pem(issuer.algorithm(), &issuer.public_pem())?;
         let verifier = Verifier::new(KeySet::new().with_key(issuer.id(), key));
         Ok(Self { issuer, verifier, lifetime, state: Mutex::default(), exchanges: AtomicUsize::new(0) })
     }

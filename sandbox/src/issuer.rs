@@ -9,7 +9,7 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
-use ttn_auth::{Error, ErrorKind, Result};
+use ttn_auth::{Algorithm, Error, ErrorKind, Result};
 
 /// The id of the issuer that V2's public network uses, and the recorded vectors too.
 pub const ISSUER: &str = "ttn-account-v2";
@@ -26,26 +26,6 @@ const P256_SPKI: [u8; 26] = [
 /// The AlgorithmIdentifier of RSA: rsaEncryption, NULL.
 const RSA_ALGORITHM: [u8; 15] =
     [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
-
-/// The signature algorithms an account server may pin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Algorithm {
-    /// ECDSA over P-256 with SHA-256.
-    #[default]
-    Es256,
-    /// RSA PKCS #1 v1.5 with SHA-256.
-    Rs256,
-}
-
-impl Algorithm {
-    /// The name in a JWT's header and in the answer of `GET /key`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-        }
-    }
-}
 
 /// A key to sign with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,8 +24,9 @@ mod store;
 mod tls;
 pub mod vectors;
 
-pub use issuer::{Algorithm, ISSUER, Issuer, SigningKey};
+pub use issuer::{ISSUER, Issuer, SigningKey};
 pub use mint::{APP_ID, APPLICATION_RIGHTS, Mint, TokenKind};
 pub use options::{DEV_ID, Ports, RATE_LIMIT, SandboxOptions};
 pub use sandbox::Sandbox;
 pub use tls::Identity;
+pub use ttn_auth::Algorithm;

@@ -9,9 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use ttn_auth::{Error, ErrorKind, Result};
+use ttn_auth::{Algorithm, Error, ErrorKind, Result};
 
-use crate::issuer::{Algorithm, Issuer, SigningKey};
+use crate::issuer::{Issuer, SigningKey};
 
 /// Every right on an application, in the order V2 lists them.
 pub const APPLICATION_RIGHTS: [&str; 7] =

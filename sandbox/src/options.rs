@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use ttn_auth::Algorithm;
 use ttn_auth::proto::{handler, lorawan};
 
-use crate::issuer::{Algorithm, ISSUER};
+use crate::issuer::ISSUER;
 use crate::mint::APP_ID;
 use crate::tls::Identity;
 
@@ -54,7 +55,7 @@ impl Default for SandboxOptions {
             rate_limit: Some(RATE_LIMIT),
             token_lifetime: Duration::from_secs(3600),
             issuer: ISSUER.into(),
-            algorithm: Algorithm::default(),
+            algorithm: Algorithm::Es256,
             applications: vec![APP_ID.into(), "other-app".into()],
             devices: vec![device],
             ports: Ports::default(),
