@@ -7,11 +7,18 @@ import { root } from './prepare.mjs'
 /** The flow as it is in the repository: addresses of a sandbox on its usual ports, no secrets. */
 export const example = () => JSON.parse(readFileSync(join(root, 'examples', 'node-red', 'ttn-request.json'), 'utf8'))
 
-/** The flow with its networks' addresses, certificate and secrets replaced by the sandbox's. The other nodes stay. */
-export function wire(flow, sandbox) {
-  const ours = new Set(example().filter(isNetwork).map((node) => node.id))
+const isNetwork = (node) => node.type === 'ttn-credentials'
+const networks = example().filter(isNetwork)
+
+/**
+ * The flow with its networks' addresses, certificate and secrets replaced by the sandbox's. The other nodes stay, and so
+ * does a network of the example into which someone entered addresses of their own: its key belongs to those.
+ * @param {{grpcAddress: string, httpAddress: string}[]} [before]  where a sandbox was that the flow may still name;
+ *   left out for the example as it is in the repository
+ */
+export function wire(flow, sandbox, before) {
   return flow.map((node) => {
-    if (!ours.has(node.id)) return node
+    if (!isOurs(node, before)) return node
     return {
       ...node,
       appId: sandbox.appId,
@@ -23,7 +30,15 @@ export function wire(flow, sandbox) {
   })
 }
 
-const isNetwork = (node) => node.type === 'ttn-credentials'
+/** Whether a network of the example is still a sandbox's. */
+export function isOurs(node, before = networks) {
+  if (!isNetwork(node) || !networks.some(({ id }) => id === node.id)) return false
+  return before.some(({ grpcAddress, httpAddress }) => node.grpcAddress === grpcAddress && node.httpAddress === httpAddress)
+}
+
+/** The example's networks in a flow that are no sandbox's any more. */
+export const others = (flow, before) =>
+  flow.filter((node) => networks.some(({ id }) => id === node.id) && !isOurs(node, before))
 
 /**
  * Presses each inject button of the flow that leads to a request, one after the other.

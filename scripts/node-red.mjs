@@ -71,7 +71,7 @@ async function listen(server, port) {
       await once(server, 'listening')
       return
     } catch (error) {
-      if (error.code !== 'EADDRINUSE' || next >= port + 100) throw error
+      if (error.code !== 'EADDRINUSE' || next >= Math.min(port + 100, 65_535)) throw error
     }
   }
 }

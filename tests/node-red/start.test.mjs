@@ -1,34 +1,22 @@
 // The two commands of the README: `npm start` and `npm start -- --once`.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { networkInterfaces, tmpdir } from 'node:os'
+import { mkdtempSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { constants, networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { example, pressAll, wire } from '../../scripts/example.mjs'
 import { startNodeRed } from '../../scripts/node-red.mjs'
 import { root } from '../../scripts/prepare.mjs'
+import { serving, start } from './command.mjs'
 import { Sandbox, nodeRed as version } from './support.mjs'
-
-/** `npm start` without npm, which would stand between it and signals. */
-function start(args, env = {}) {
-  const stdio = ['ignore', 'pipe', 'inherit']
-  const child = spawn(process.execPath, [join(root, 'scripts', 'start.mjs'), ...args], { stdio, env: { ...process.env, ...env } })
-  let stdout = ''
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    stdout += text
-    child.emit('printed')
-  })
-  return { child, closed: once(child, 'close'), stdout: () => stdout }
-}
 
 test('--once reads the device four times and ends by itself, leaving nothing behind', async (t) => {
   const TMPDIR = mkdtempSync(join(tmpdir(), 'ttn-once-'))
   t.after(() => rmSync(TMPDIR, { recursive: true, force: true }))
-  const { closed, stdout } = start(['--once'], { TMPDIR })
+  const { closed, stdout } = start(['--once'], { env: { TMPDIR } })
   const [code] = await closed
   assert.equal(code, 0, stdout())
   const lines = stdout().trim().split('\n')
@@ -40,18 +28,51 @@ test('--once reads the device four times and ends by itself, leaving nothing beh
   assert.deepEqual(readdirSync(TMPDIR), [])
 })
 
+test('--once is understood without the two dashes of npm too', async () => {
+  const { closed, stdout } = start(['start', '--once'], { command: 'npm' })
+  assert.deepEqual(await closed, [0, null], stdout())
+  assert.match(stdout(), /4 of 4 read the device$/m)
+})
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  test(`--once that is broken off by ${signal} leaves nothing behind`, async (t) => {
+    const TMPDIR = mkdtempSync(join(tmpdir(), 'ttn-once-'))
+    t.after(() => rmSync(TMPDIR, { recursive: true, force: true }))
+    const watcher = watch(TMPDIR)
+    t.after(() => watcher.close())
+    const made = once(watcher, 'change')
+    const { child, closed, stdout } = start(['--once'], { env: { TMPDIR } })
+    await made
+    // npm sends on a signal that the terminal has sent as well.
+    child.kill(signal)
+    child.kill(signal)
+    assert.deepEqual(await closed, [128 + constants.signals[signal], null])
+    assert.doesNotMatch(stdout(), /read the device/)
+    assert.deepEqual(readdirSync(TMPDIR), [])
+  })
+}
+
+test('a port that is none is refused', async () => {
+  for (const port of ['abc', '65536', '-1', '']) {
+    const { closed, stderr } = start([`--port=${port}`])
+    assert.deepEqual(await closed, [1, null])
+    assert.match(stderr(), /^npm start: --port takes a number up to 65535, not ".*"\n$/)
+  }
+})
+
 test('serves the editor on 127.0.0.1 and nowhere else, keeps what was deployed, and ends on a signal', async (t) => {
   const userDir = mkdtempSync(join(tmpdir(), 'ttn-start-'))
   t.after(() => rmSync(userDir, { recursive: true, force: true }))
   const mine = { id: 'mine', type: 'comment', z: 'ttn-example', name: 'my own node', info: '', x: 100, y: 600, wires: [] }
   writeFileSync(join(userDir, 'flows.json'), JSON.stringify([...example(), mine]))
+  const [{ grpcAddress, httpAddress }] = example().filter(({ type }) => type === 'ttn-credentials')
+  writeFileSync(join(userDir, 'sandbox.json'), JSON.stringify([{ grpcAddress, httpAddress }]))
   // The port is taken, so the next free one is used.
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   t.after(() => taken.close())
   const { child, closed, stdout } = start(['--user-dir', userDir, '--port', String(taken.address().port)])
-  while (!/Ctrl-C/.test(stdout())) await Promise.race([once(child, 'printed'), closed.then(() => assert.fail(stdout()))])
-  const [, url] = /Node-RED +(http:\/\/127\.0\.0\.1:\d+\/)/.exec(stdout())
+  const url = await serving({ child, closed, stdout })
   assert.match(await (await fetch(url)).text(), /Node-RED/)
   const { port } = new URL(url)
   assert.notEqual(Number(port), taken.address().port)
