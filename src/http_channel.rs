@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response};
 use rustls::client::danger::ServerCertVerifier;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::address::Address;
@@ -19,6 +20,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Redirects within the origin that are followed (307 and 308 only). A loop ends here.
 const MAX_REDIRECTS: usize = 5;
 
+/// How many requests of one client are under way at once; the others wait their turn. HTTP/1.1 takes a connection for
+/// each, and thousands of those at once fill a server's queue and use up a small machine's file descriptors.
+const MAX_REQUESTS: usize = 256;
+
 /// The connections of one client.
 #[derive(Debug)]
 pub(crate) struct HttpChannel {
@@ -26,6 +31,7 @@ pub(crate) struct HttpChannel {
     credentials: Option<Credentials>,
     settings: Settings,
     client: Mutex<reqwest::Client>,
+    turns: Semaphore,
 }
 
 #[derive(Debug)]
@@ -48,7 +54,7 @@ impl HttpChannel {
         let tls = crate::tls::http_config(verifier)?;
         let settings = Settings { tls, connect_timeout, loopback: address.is_loopback() };
         let client = Mutex::new(settings.client()?);
-        Ok(Self { origin, credentials, settings, client })
+        Ok(Self { origin, credentials, settings, client, turns: Semaphore::new(MAX_REQUESTS) })
     }
 
     /// The next call connects anew; calls in flight keep the connection they have.
@@ -69,6 +75,8 @@ impl HttpChannel {
         if !body.is_empty() {
             headers.entry(http::header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         }
+        // Never closed, so it always comes to a turn.
+        let _turn = self.turns.acquire().await;
         let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let answer = client
             .request(parts.method, url)

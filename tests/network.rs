@@ -1,5 +1,7 @@
 //! What the network does to a call, with real sockets: no answer, no server, redirects, nonsense, cancellation.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -249,6 +251,48 @@ async fn close_cancels_what_is_in_flight_and_refuses_what_comes_later() {
         assert_eq!(call(&client, PLENTY).await.unwrap_err().kind(), ErrorKind::Cancelled, "{scheme}");
         tokio::time::timeout(PLENTY, stream.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn many_requests_at_once_share_a_bounded_number_of_connections() {
+    let (listener, port) = listen().await;
+    let (most, all) = (256, 600);
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let opened = accepted.clone();
+    // Nothing is answered before as many requests wait as may be under way; by then, all connections were made.
+    let full = Arc::new(tokio::sync::Semaphore::new(0));
+    let server = tokio::spawn(async move {
+        let waiting = Arc::new(AtomicUsize::new(0));
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            opened.fetch_add(1, Ordering::SeqCst);
+            let (waiting, full) = (waiting.clone(), full.clone());
+            tokio::spawn(async move {
+                loop {
+                    if stream.peek(&mut [0]).await.unwrap_or(0) == 0 {
+                        return;
+                    }
+                    if waiting.fetch_add(1, Ordering::SeqCst) + 1 == most {
+                        full.add_permits(all);
+                    }
+                    full.acquire().await.unwrap().forget();
+                    answer(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+                }
+            });
+        }
+    });
+    let client = client("http", port);
+    let calls: Vec<_> = (0..all)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { call(&client, PLENTY).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert!(accepted.load(Ordering::SeqCst) <= most, "{} connections", accepted.load(Ordering::SeqCst));
+    server.abort();
 }
 
 #[tokio::test]
