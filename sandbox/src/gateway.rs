@@ -11,9 +11,9 @@ use ttn_auth::proto::handler::{ApplicationIdentifier, DeviceIdentifier};
 use ttn_auth::{Carrier, Error, ErrorKind, Result, to_json};
 
 use crate::body::{application, application_identifier, device};
-use crate::go::{Timeout, is_percent_encoded, page, timeout};
+use crate::go::{Timeout, page, timeout};
 use crate::handler::{Call, Handler};
-use crate::rest::{bare, body, escaped, json, segments, text};
+use crate::rest::{bare, body, escaped, is_percent_encoded, json, segments, text};
 use crate::serve::{MAX_HTTP1_HEADERS, Reply, Service};
 use crate::store::UNKNOWN;
 

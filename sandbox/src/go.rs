@@ -38,14 +38,6 @@ pub(crate) fn timeout(text: &str) -> Option<Timeout> {
     })
 }
 
-/// Whether every percent sign begins two hex digits.
-pub(crate) fn is_percent_encoded(path: &str) -> bool {
-    path.split('%').skip(1).all(|rest| {
-        let digits = rest.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
-}
-
 /// A paging parameter as Go's `strconv.Atoi` reads it. Only what is above 0 counts.
 pub(crate) fn page(uri: &http::Uri, name: &str) -> Result<Option<String>, Reply> {
     let Some(given) = query(uri, name) else { return Ok(None) };
@@ -85,6 +77,9 @@ mod tests {
             ("?limit=%2B2", Ok(Some("2"))),
             ("?limit=-2", Ok(None)),
             ("?limit=0", Ok(None)),
+            // A pair with a bad escape is none.
+            ("?limit=%zz", Ok(None)),
+            ("?limit=%zz&limit=2", Ok(Some("2"))),
             ("?limit=x", Err(&())),
             ("?limit=1.0", Err(&())),
             ("?limit=+2", Err(&())),

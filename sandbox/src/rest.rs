@@ -61,16 +61,19 @@ pub(crate) async fn body(body: Incoming) -> Result<Bytes, Reply> {
     }
 }
 
+/// Whether every percent sign begins two hex digits.
+pub(crate) fn is_percent_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
 /// The first value of a query parameter, if it has one that is not empty.
 pub(crate) fn query(uri: &http::Uri, name: &str) -> Option<String> {
     // Go leaves out a pair with a bad escape.
-    let sound = |pair: &&str| {
-        pair.split('%')
-            .skip(1)
-            .all(|rest| rest.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
-    };
-    let mut pairs =
-        uri.query()?.split('&').filter(sound).flat_map(|pair| url::form_urlencoded::parse(pair.as_bytes()));
+    let sound = uri.query()?.split('&').filter(|pair| is_percent_encoded(pair));
+    let mut pairs = sound.flat_map(|pair| url::form_urlencoded::parse(pair.as_bytes()));
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 

@@ -164,15 +164,24 @@ async fn go_refuses_large_and_malformed_headers_in_its_own_words() {
 }
 
 #[tokio::test]
+async fn a_body_that_cannot_be_read_is_refused_as_one_that_cannot_be_parsed() {
+    let sandbox = Sandbox::start(free()).await.unwrap();
+    let request = b"POST /applications HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        Transfer-Encoding: chunked\r\n\r\nzz\r\n";
+    let answer = raw(&sandbox, request).await;
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains(r#""code":3"#), "{answer}");
+}
+
+#[tokio::test]
 async fn a_deadline_is_kept_over_http() {
     let sandbox = Sandbox::start(free()).await.unwrap();
-    for (timeout, status) in [("-1S", "500"), ("1.5S", "400"), ("10S", "500")] {
+    for (timeout, status) in [("-1S", "500"), ("1n", "500"), ("1.5S", "400"), ("10S", "500")] {
         let request = format!(
             "GET /applications/test-app/devices HTTP/1.1\r\nHost: x\r\nConnection: close\r\nGrpc-Timeout: {timeout}\r\n\r\n"
         );
         let answer = raw(&sandbox, request.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-        assert_eq!(answer.contains("[DeadlineExceeded]"), timeout == "-1S", "{answer}");
+        assert_eq!(answer.contains("[DeadlineExceeded]"), ["-1S", "1n"].contains(&timeout), "{answer}");
     }
 }
 
