@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::{Error, ErrorKind, Result, Secret};
+use crate::{AccessToken, Error, ErrorKind, Result, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -117,32 +117,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A bearer token: an OAuth 2.0 JWT (RFC 6750, RFC 7519).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessToken(Secret);
-
-impl AccessToken {
-    /// Checks the shape of a bearer token.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidCredentials`], see [`Credentials::bearer_token`].
-    pub fn new(token: impl Into<String>) -> Result<Self> {
-        let secret = Secret::new(token);
-        check_text(secret.expose(), "bearer token")?;
-        if !is_jwt(secret.expose()) && is_prefixed_key(secret.expose()) {
-            return Err(invalid(
-                "this looks like an access key (<issuer>.<secret>), not like a bearer token",
-            ));
-        }
-        Ok(Self(secret))
-    }
-
-    /// The token's text.
-    pub fn secret(&self) -> &Secret {
-        &self.0
-    }
-}
-
 /// An application access key, `<issuer>.<secret>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessKey(Secret);
@@ -175,12 +149,12 @@ impl AccessKey {
     }
 }
 
-fn invalid(message: impl Into<String>) -> Error {
+pub(crate) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidCredentials, message)
 }
 
 /// What no credential may contain: it would not arrive, or not as it was meant (wire.md, section 1).
-fn check_text(text: &str, what: &str) -> Result<()> {
+pub(crate) fn check_text(text: &str, what: &str) -> Result<()> {
     let starts_with =
         |scheme: &str| text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
     if text.is_empty() {
@@ -207,7 +181,7 @@ fn check_text(text: &str, what: &str) -> Result<()> {
 }
 
 /// Three parts, of which the first is a JSON object with an `alg` (RFC 7515, section 4.1.1).
-fn is_jwt(text: &str) -> bool {
+pub(crate) fn is_jwt(text: &str) -> bool {
     let parts: Vec<_> = text.split('.').collect();
     let header = parts.first().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     parts.len() == 3
@@ -216,7 +190,7 @@ fn is_jwt(text: &str) -> bool {
             .is_some_and(|header| header.get("alg").is_some())
 }
 
-fn is_prefixed_key(text: &str) -> bool {
+pub(crate) fn is_prefixed_key(text: &str) -> bool {
     text.split_once('.')
         .is_some_and(|(issuer, secret)| !issuer.is_empty() && !secret.is_empty() && !secret.contains('.'))
 }

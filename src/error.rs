@@ -6,6 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -129,6 +130,8 @@ struct Inner {
     message: String,
     grpc_code: Option<i32>,
     http_status: Option<u16>,
+    retry_after: Option<Duration>,
+    unsent: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -140,6 +143,8 @@ impl Error {
             message: message.into(),
             grpc_code: None,
             http_status: None,
+            retry_after: None,
+            unsent: false,
             source: None,
         }))
     }
@@ -155,6 +160,20 @@ impl Error {
     #[must_use]
     pub fn with_http_status(mut self, status: u16) -> Self {
         Arc::make_mut(&mut self.0).http_status = Some(status);
+        self
+    }
+
+    /// The same with how long to wait before another attempt.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        Arc::make_mut(&mut self.0).retry_after = Some(wait);
+        self
+    }
+
+    /// The same, of a request that has not left this side.
+    #[must_use]
+    pub fn before_sending(mut self) -> Self {
+        Arc::make_mut(&mut self.0).unsent = true;
         self
     }
 
@@ -203,6 +222,29 @@ impl Error {
     /// The HTTP status, if the answer came over HTTP.
     pub fn http_status(&self) -> Option<u16> {
         self.0.http_status
+    }
+
+    /// How long to wait before another attempt, if the server said so (`Retry-After`, RFC 9110, section 10.2.3), or if it
+    /// is known here: an account server that failed is not asked again at once.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Whether the request cannot have been carried out, because it has not left this side: there was no connection, or no
+    /// token.
+    pub fn is_unsent(&self) -> bool {
+        self.0.unsent
+    }
+
+    /// Whether a server refused the bearer token itself, rather than what was asked for: another token may be taken.
+    pub fn refuses_token(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::TokenExpired
+                | ErrorKind::TokenNotYetValid
+                | ErrorKind::InvalidToken
+                | ErrorKind::UnknownIssuer
+        )
     }
 
     /// Whether the same call may succeed later, unchanged.

@@ -29,6 +29,7 @@ mod json;
 mod layer;
 pub mod proto;
 mod secret;
+mod token;
 
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod address;
@@ -69,13 +70,14 @@ mod keys;
 mod verify;
 
 pub use carrier::{Carrier, Presented};
-pub use credentials::{AccessKey, AccessToken, Credentials, CredentialsKind};
+pub use credentials::{AccessKey, Credentials, CredentialsKind};
 pub use description::Description;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{AppId, DevId};
 pub use json::{from_json, to_json};
 pub use layer::{Auth, AuthLayer};
 pub use secret::Secret;
+pub use token::{AccessToken, Lifetime, TokenFn, TokenSource};
 
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use address::Transport;
