@@ -2,6 +2,7 @@
 // The package's entry: loads the addon, gives it what it needs of JavaScript, and dresses its classes.
 
 const { inspect } = require('node:util')
+const { bulk } = require('./bulk.js')
 const { AuthError } = require('./error.js')
 const { hooks } = require('./hooks.js')
 const { version } = require('../package.json')
@@ -42,6 +43,7 @@ disposable(native.Sandbox, function () {
 })
 
 module.exports.AuthError = AuthError
+module.exports.bulk = bulk
 module.exports.Credentials = native.Credentials
 module.exports.Client = native.Client
 module.exports.Sandbox = native.Sandbox

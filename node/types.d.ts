@@ -188,6 +188,51 @@ export interface UnaryAnswer {
   trailers: Record<string, string>
 }
 
+/** Options of `bulk`. */
+export interface BulkOptions {
+  /** How many tasks run at once, at most; from 1 on. Default: 16. */
+  concurrency?: number
+  /**
+   * Called after each task, before the next one begins. What it throws is a warning of the process, once, and costs no
+   * result.
+   */
+  onProgress?: (progress: BulkProgress) => void | PromiseLike<void>
+  /** Aborts the job: no further item is begun. It is handed to the tasks, which should hand it to their calls. */
+  signal?: AbortSignal
+}
+
+/** How far a bulk job is. */
+export interface BulkProgress {
+  /** How many tasks have ended, well or not. */
+  done: number
+  /** How many of them failed. */
+  failed: number
+  /** How many items there are; not known for a generator or another iterable without a size, until it has ended. */
+  total: number | undefined
+  /** Which item has just ended, from 0 on. */
+  index: number
+}
+
+/** What became of one item. */
+export type BulkResult<R> = { status: 'fulfilled'; value: R } | { status: 'rejected'; reason: unknown }
+
+/**
+ * Does the same for many items, a bounded number of them at once, and answers with each result or error in its item's
+ * place. Items are read only when one can be begun, so an endless file needs no memory but for its results.
+ *
+ * It rejects for wrong arguments only (`AUTH_INVALID_ARGUMENT`). What a task throws is in its place; if `items` itself
+ * fails, that is the last result. After an abort what runs is waited for, and the items of a list that were not begun are
+ * rejected with `AUTH_CANCELLED`.
+ *
+ * @example
+ * const results = await bulk(devices, (device, _index, { signal }) => client.setDevice(device, { signal }))
+ */
+export declare function bulk<T, R>(
+  items: Iterable<T> | AsyncIterable<T>,
+  task: (item: T, index: number, context: { signal: AbortSignal | undefined }) => R | PromiseLike<R>,
+  options?: BulkOptions,
+): Promise<BulkResult<R>[]>
+
 export interface ApplicationIdentifier {
   app_id: string
 }

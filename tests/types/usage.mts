@@ -4,9 +4,11 @@ import {
   Client,
   Credentials,
   Sandbox,
+  bulk,
   version,
   type Application,
   type AuthErrorCode,
+  type BulkResult,
   type CallOptions,
   type ClientOptions,
   type CredentialsDescription,
@@ -85,6 +87,33 @@ export async function right(signal: AbortSignal): Promise<void> {
   const key: string = sandbox.addAccessKey('a', ['devices'])
   void [token, key, sandbox.ca, sandbox.grpcAddress, sandbox.accessKey]
   same<ReturnType<Sandbox['stop']>, Promise<void>>(true)
+}
+
+export async function jobs(client: Client, devices: AsyncIterable<Device>, signal: AbortSignal): Promise<void> {
+  const read = await bulk(['a', 'b'], (dev_id, index, context) => {
+    same<typeof dev_id, string>(true)
+    same<typeof index, number>(true)
+    return client.getDevice({ app_id: 'a', dev_id }, context)
+  })
+  same<typeof read, BulkResult<Device>[]>(true)
+  for (const result of read) {
+    if (result.status === 'fulfilled') same<typeof result.value, Device>(true)
+    else same<typeof result.reason, unknown>(true)
+  }
+  const settled: PromiseSettledResult<Device>[] = read
+  void settled
+  const onProgress = ({ done, failed, total, index }: { done: number; failed: number; total: number | undefined; index: number }) =>
+    void [done, failed, total, index]
+  await bulk(devices, (device) => client.setDevice(device), { concurrency: 4, onProgress, signal })
+  same<Awaited<ReturnType<typeof bulk<number, string>>>, BulkResult<string>[]>(true)
+  // @ts-expect-error a task is needed
+  await bulk([1])
+  // @ts-expect-error the items are many
+  await bulk(5, () => 0)
+  // @ts-expect-error a number
+  await bulk([1], () => 0, { concurrency: '4' })
+  // @ts-expect-error a result may be an error
+  read[0]?.value
 }
 
 export function errors(error: unknown): string {
