@@ -20,6 +20,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod cache;
 mod carrier;
 mod credentials;
 mod description;
@@ -29,6 +30,7 @@ mod json;
 mod layer;
 pub mod proto;
 mod secret;
+mod slot;
 mod token;
 
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -69,6 +71,7 @@ mod keys;
 #[cfg(feature = "server")]
 mod verify;
 
+pub use cache::TokenCache;
 pub use carrier::{Carrier, Presented};
 pub use credentials::{AccessKey, Credentials, CredentialsKind};
 pub use description::Description;
