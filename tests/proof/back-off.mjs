@@ -1,0 +1,20 @@
+// How many attempts the documented back-off allows (src/slot.rs): after a failure, as long as the failing has lasted, at
+// least 1 s and at most 32 s, less up to a half by chance.
+
+const [SHORTEST, LONGEST] = [1, 32]
+
+/** How late an attempt may be: callers ask all the time, but the machine is busy. */
+const LATE = 0.5
+
+/** In so many seconds of an outage with callers all the time and no token left: the fewest attempts, and the most. */
+export function attemptsAllowed(seconds) {
+  return [attempts(seconds, 1, LATE), attempts(seconds, 0.5, 0)]
+}
+
+function attempts(seconds, part, late) {
+  let count = 0
+  for (let at = 0; at <= seconds; count += 1) {
+    at += Math.min(Math.max(at, SHORTEST), LONGEST) * part + late
+  }
+  return count
+}
