@@ -1,34 +1,39 @@
-//! The account server of a V2 network: tells its public key, and exchanges an access key for a token.
+//! The account server of a V2 network: tells its public key, exchanges an access key for a token, restricts a token to
+//! less, and refreshes one.
 //!
 //! Every call has a time limit, no call follows a redirect (a body with a key in it would follow too), and no error
 //! holds what was sent. Source: wire.md, section 3.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use url::Url;
+use url::form_urlencoded::Serializer;
 
+use crate::account_answer::{TokenAnswer, refusal, unavailable};
+use crate::account_login::{Login, encoded, plain};
 use crate::address::Address;
-use crate::keys::KeyAnswer;
-use crate::{AppId, Error, ErrorKind, PublicKey, Result, Secret};
+use crate::{AppId, Error, ErrorKind, Result, Secret};
 
-/// How long one call may take. A V2 Handler waits for ever, and its callers with it.
+/// How long one call may take unless another limit is given. A V2 Handler waits for ever, and its callers with it.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Answers are a key or a token; tokens of 667 KB have been seen. More is not an answer.
 const MAX_ANSWER: usize = 2 << 20;
 
-/// How much of the account server's own text an error repeats, in characters.
-const MAX_TEXT: usize = 200;
+/// The account servers that are known by their issuer: the public network's.
+const KNOWN: [(&str, &str); 1] = [("ttn-account-v2", "https://account.thethingsnetwork.org")];
 
-/// A client of one account server. Cheap to clone; clones share connections.
+/// A client of one account server. Cheap to clone.
 #[derive(Clone)]
 pub struct AccountServer {
     base: Url,
-    client: Option<(String, Secret)>,
+    login: Option<Login>,
+    time_limit: Duration,
     http: reqwest::Client,
 }
 
@@ -42,6 +47,18 @@ pub struct Exchanged {
     pub expires_in: Duration,
 }
 
+/// What a refresh token was traded for (RFC 6749, section 6).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Refreshed {
+    /// The bearer token.
+    pub token: Secret,
+    /// How long it is valid from when it was asked for. Zero if the account server does not say.
+    pub expires_in: Duration,
+    /// The refresh token to use next time. None: the same one again.
+    pub refresh_token: Option<Secret>,
+}
+
 impl AccountServer {
     /// An account server at `http://` or `https://`, with or without a path.
     ///
@@ -52,33 +69,32 @@ impl AccountServer {
         Self::with_ca(address, None)
     }
 
-    /// The same with a certificate (PEM) to trust: the server's own, or a CA's.
+    /// The account server that issues tokens and keys as `issuer`: on the public network, `ttn-account-v2`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if it is another issuer: then its address has to be given.
+    pub fn of_issuer(issuer: &str) -> Result<Self> {
+        let [(known, address)] = KNOWN;
+        if issuer == known {
+            return Self::new(address);
+        }
+        // The issuer is not repeated: it may be a part of something secret that happens to have a dot in it.
+        let message = format!("only {known}'s account server is known here: give the address of this one");
+        Err(Error::new(ErrorKind::InvalidArgument, message))
+    }
+
+    /// The same as [`new`](Self::new) with a certificate (PEM) to trust: the server's own, or a CA's.
     ///
     /// # Errors
     /// Those of [`new`](Self::new); [`ErrorKind::InvalidArgument`] if the certificate cannot be read.
     pub fn with_ca(address: &str, ca: Option<&str>) -> Result<Self> {
-        let wrong = |what: &str| {
-            Error::new(
-                ErrorKind::InvalidArgument,
-                format!("the account server's address is not valid: {what}"),
-            )
-        };
-        let mut base = Url::parse(address.trim()).map_err(|_| wrong("expected https://host"))?;
-        if !matches!(base.scheme(), "http" | "https") {
-            return Err(wrong("its scheme is neither http nor https"));
-        }
-        if !base.username().is_empty() || base.password().is_some() {
-            return Err(wrong("it has a user name or password in it; give them as the client"));
-        }
-        base.set_query(None);
-        base.set_fragment(None);
-        let path = base.path().trim_end_matches('/').to_owned();
-        base.set_path(&path);
+        let base = base(address)?;
         let origin = Address::parse(&base.origin().ascii_serialization())?;
         origin.require_private(false)?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(crate::tls::http_config(crate::tls::verifier(ca)?)?)
-            .timeout(TIME_LIMIT)
+            // Calls are minutes apart: a kept connection would save little, and may have died meanwhile.
+            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false);
         if origin.is_loopback() {
@@ -87,13 +103,27 @@ impl AccountServer {
         let http = builder.build().map_err(|e| {
             Error::new(ErrorKind::Internal, "cannot set HTTP up").with_source(e.without_url())
         })?;
-        Ok(Self { base, client: None, http })
+        Ok(Self { base, login: None, time_limit: TIME_LIMIT, http })
     }
 
     /// The same as an OAuth client, which some account servers ask for before they exchange a key.
     #[must_use]
     pub fn with_client(mut self, id: impl Into<String>, secret: Secret) -> Self {
-        self.client = Some((id.into(), secret));
+        self.login = Some(Login::Client { id: id.into(), secret });
+        self
+    }
+
+    /// The same as a component of the network, such as a Handler, with its bearer token; in place of an OAuth client.
+    #[must_use]
+    pub fn with_bearer_token(mut self, token: Secret) -> Self {
+        self.login = Some(Login::Bearer(token));
+        self
+    }
+
+    /// The same with another time limit of one call, connection included. Default: 10 s.
+    #[must_use]
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
         self
     }
 
@@ -101,57 +131,87 @@ impl AccountServer {
     ///
     /// # Errors
     /// [`ErrorKind::ExchangeUnavailable`] if it does not answer, [`ErrorKind::Protocol`] if the answer is not a key.
-    pub async fn key(&self) -> Result<PublicKey> {
-        let url = self.url("/key");
-        let answer: KeyAnswer = self.send("Get", &url, self.http.get(url.clone()), &[]).await?;
+    #[cfg(feature = "server")]
+    pub async fn key(&self) -> Result<crate::PublicKey> {
+        let request = self.http.get(self.url("/key"));
+        let answer: crate::keys::KeyAnswer =
+            self.send(request, &[], |_, _| ErrorKind::InvalidKey).await.map_err(passed_on)?;
         answer.read()
     }
 
-    /// `POST /api/v2/applications/token`: a token for an application's access key (`<issuer>.<secret>`).
+    /// `POST /api/v2/applications/token`, as a V2 Handler does it for its callers: a token for an application's access
+    /// key (`<issuer>.<secret>`). To exchange a key of your own, see [`KeyExchange`](crate::KeyExchange).
     ///
     /// # Errors
     /// [`ErrorKind::InvalidKey`] in the account server's words if it refuses, [`ErrorKind::ExchangeUnavailable`] if it
-    /// does not answer; with gRPC code 2.
+    /// does not answer, [`ErrorKind::Tls`] if its certificate is not trusted; with gRPC code 2.
     pub async fn exchange(&self, app: &AppId, key: &Secret) -> Result<Exchanged> {
-        #[derive(Deserialize)]
-        struct Answer {
-            access_token: String,
-            #[serde(default)]
-            expires_in: Option<f64>,
-        }
-        let url = self.url("/api/v2/applications/token");
-        let mut request = self.http.post(url.clone());
-        if let Some((id, secret)) = &self.client {
-            request = request.basic_auth(id, Some(secret.expose()));
-        }
-        // A Handler sends no grant_type here; password is what the documentation has.
-        let request = request.json(&serde_json::json!({"username": app.as_str(), "password": key.expose()}));
-        let answer: Answer = self.send("Post", &url, request, &[key]).await?;
-        let expires_in =
-            Duration::try_from_secs_f64(answer.expires_in.unwrap_or_default()).unwrap_or_default();
-        Ok(Exchanged { token: Secret::new(answer.access_token), expires_in })
+        // A Handler sends no grant_type here.
+        let body = json!({"username": app.as_str(), "password": key.expose()});
+        self.exchange_with(&body, key).await.map_err(passed_on)
+    }
+
+    /// The same for a key of one's own, as it is documented. No Handler is in between, so errors have no code of one.
+    pub(crate) async fn exchange_own(&self, app: &AppId, key: &Secret) -> Result<Exchanged> {
+        let body = json!({"grant_type": "password", "username": app.as_str(), "password": key.expose()});
+        self.exchange_with(&body, key).await
+    }
+
+    async fn exchange_with(&self, body: &serde_json::Value, key: &Secret) -> Result<Exchanged> {
+        let request = self.http.post(self.url("/api/v2/applications/token"));
+        let request = self.log_in(request, plain).json(body);
+        let answer: TokenAnswer = self.send(request, &[key], |_, _| ErrorKind::InvalidKey).await?;
+        Ok(Exchanged { expires_in: answer.expires_in(), token: answer.access_token() })
     }
 
     /// `POST /users/restrict-token`: a token with this scope only, such as `apps:<id>`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidToken`] if the account server refuses the token, [`ErrorKind::ExchangeUnavailable`] if it does
-    /// not answer.
+    /// [`ErrorKind::InvalidToken`] if the account server refuses the token, [`ErrorKind::PermissionDenied`] if it takes
+    /// the token but not for that scope, [`ErrorKind::ExchangeUnavailable`] if it does not answer.
     pub async fn restrict(&self, token: &Secret, scope: &[&str]) -> Result<Secret> {
-        #[derive(Deserialize)]
-        struct Answer {
-            access_token: String,
-        }
-        let url = self.url("/users/restrict-token");
-        let request = self.http.post(url.clone()).bearer_auth(token.expose());
-        let request = request.json(&serde_json::json!({ "scope": scope }));
-        let answer: Answer = self.send("Post", &url, request, &[token]).await.map_err(|error| match error
-            .kind()
-        {
-            ErrorKind::InvalidKey => Error::new(ErrorKind::InvalidToken, error.message()).with_grpc_code(2),
-            _ => error,
+        let request = self.http.post(self.url("/users/restrict-token")).bearer_auth(token.expose());
+        let request = request.json(&json!({ "scope": scope }));
+        let kind = |status, _: &str| match status {
+            StatusCode::FORBIDDEN => ErrorKind::PermissionDenied,
+            _ => ErrorKind::InvalidToken,
+        };
+        let answer: TokenAnswer = self.send(request, &[token], kind).await?;
+        Ok(answer.access_token())
+    }
+
+    /// `POST /users/token` with `grant_type=refresh_token` (RFC 6749, section 6): a new token, and often a new refresh
+    /// token with it, which makes the old one worthless. [`RefreshToken`](crate::RefreshToken) keeps track of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidToken`] if the account server refuses the refresh token: somebody has to sign in again.
+    /// [`ErrorKind::InvalidArgument`] if it refuses the client, [`ErrorKind::ExchangeUnavailable`] if it does not answer.
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<Refreshed> {
+        let body = Serializer::new(String::new())
+            .append_pair("grant_type", "refresh_token")
+            .append_pair("refresh_token", refresh_token.expose())
+            .finish();
+        let request = self.http.post(self.url("/users/token"));
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+        // RFC 6749, section 5.2.
+        let kind = |status, text: &str| match (status, text) {
+            (_, "invalid_client") => ErrorKind::InvalidArgument,
+            (_, "invalid_grant") | (StatusCode::UNAUTHORIZED, _) => ErrorKind::InvalidToken,
+            _ => ErrorKind::Protocol,
+        };
+        // Section 2.3.1: encoded like a form before they are encoded as Basic.
+        let request = self.log_in(request, encoded);
+        let secrets = [refresh_token, &Secret::new(encoded(refresh_token.expose()))];
+        let answer: TokenAnswer = self.send(request, &secrets, kind).await.map_err(|error| {
+            let refused = match error.kind() {
+                ErrorKind::InvalidToken => "the refresh token; sign in again for a new one",
+                ErrorKind::InvalidArgument => "the client's id or secret",
+                _ => return error,
+            };
+            error.map_message(|text| format!("the account server refuses {refused} ({text})"))
         })?;
-        Ok(Secret::new(answer.access_token))
+        let refresh_token = answer.refresh_token();
+        Ok(Refreshed { expires_in: answer.expires_in(), refresh_token, token: answer.access_token() })
     }
 
     fn url(&self, path: &str) -> Url {
@@ -160,85 +220,85 @@ impl AccountServer {
         url
     }
 
+    fn log_in(
+        &self,
+        request: reqwest::RequestBuilder,
+        encode: fn(&str) -> String,
+    ) -> reqwest::RequestBuilder {
+        match &self.login {
+            Some(login) => login.put(request, encode),
+            None => request,
+        }
+    }
+
+    /// Sends a request with `secrets` in it; `refused` tells the meaning of a refusal from its status and its text.
     async fn send<T: DeserializeOwned>(
         &self,
-        verb: &str,
-        url: &Url,
         request: reqwest::RequestBuilder,
         secrets: &[&Secret],
+        refused: impl Fn(StatusCode, &str) -> ErrorKind,
     ) -> Result<T> {
-        let unavailable =
-            |reason: &str| failed(ErrorKind::ExchangeUnavailable, format!("{verb} \"{url}\": {reason}"));
-        let lost = |error: reqwest::Error| {
-            let error = error.without_url();
-            unavailable(&reason(&error)).with_source(error)
-        };
-        let mut answer = request.send().await.map_err(lost)?;
-        let status = answer.status();
+        let request = request.timeout(self.time_limit).build().map_err(|_| {
+            Error::new(ErrorKind::InvalidArgument, "the token has a character in it that no header can carry")
+        })?;
+        // As Go, and so a Handler, names a request of its own.
+        let verb = if request.method() == http::Method::GET { "Get" } else { "Post" };
+        let name = format!("{verb} \"{}\"", request.url());
+        let lost = |error| unavailable(&name, error, self.time_limit);
+        let mut answer = self.http.execute(request).await.map_err(lost)?;
+        let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(lost)? {
             if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(unavailable("the answer is too large"));
+                let message = format!("{name}: the answer is too large");
+                return Err(Error::new(ErrorKind::ExchangeUnavailable, message));
             }
             body.extend_from_slice(&chunk);
         }
         if status.is_success() {
             // serde's message would repeat values of the answer, which is a token.
             return serde_json::from_slice(&body).map_err(|_| {
-                failed(ErrorKind::Protocol, "the account server's answer cannot be understood")
+                Error::new(ErrorKind::Protocol, "the account server's answer cannot be understood")
             });
         }
-        let kind = match status.as_u16() {
-            300..=399 => ErrorKind::Redirect,
-            408 | 429 | 500..=599 => ErrorKind::ExchangeUnavailable,
-            410 => ErrorKind::Server,
-            _ => ErrorKind::InvalidKey,
-        };
-        Err(failed(kind, refusal_text(status, &body, secrets)))
+        let own = self.login.as_ref().map(Login::secrets).unwrap_or_default();
+        let secrets = secrets.iter().copied().chain(&own);
+        let redact = |text: &str| secrets.fold(text.to_owned(), |text, secret| secret.redact(&text));
+        Err(refusal(status, &headers, &body, refused).map_message(redact))
     }
 }
 
 impl fmt::Debug for AccountServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let client = self.client.as_ref().map(|(id, _)| id);
-        f.debug_struct("AccountServer").field("base", &self.base.as_str()).field("client", &client).finish()
+        f.debug_struct("AccountServer")
+            .field("base", &self.base.as_str())
+            .field("login", &self.login)
+            .finish()
     }
 }
 
-fn failed(kind: ErrorKind, message: impl Into<String>) -> Error {
-    Error::new(kind, message).with_grpc_code(2)
+/// A Handler passes the account server's errors on with the code that says nothing.
+fn passed_on(error: Error) -> Error {
+    error.with_grpc_code(2)
 }
 
-/// Why there is no answer, in the words that Go has for the common case.
-fn reason(error: &reqwest::Error) -> String {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(current) = cause {
-        let io = current.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        if io == Some(std::io::ErrorKind::ConnectionRefused) {
-            return "connect: connection refused".to_owned();
-        }
-        cause = current.source();
+fn base(address: &str) -> Result<Url> {
+    let wrong = |what: &str| {
+        let message = format!("the account server's address is not valid: {what}");
+        Error::new(ErrorKind::InvalidArgument, message)
+    };
+    let mut base = Url::parse(address.trim()).map_err(|_| wrong("expected https://host"))?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err(wrong("its scheme is neither http nor https"));
     }
-    if error.is_timeout() {
-        return format!("no answer within {} s", TIME_LIMIT.as_secs());
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err(wrong("it has a user name or password in it; give them as the client"));
     }
-    crate::network::read(error).1
-}
-
-/// The account server's own text, from `error` or `description`, or else what the status is called.
-fn refusal_text(status: http::StatusCode, body: &[u8], secrets: &[&Secret]) -> String {
-    #[derive(Deserialize)]
-    struct Body {
-        error: Option<String>,
-        description: Option<String>,
-    }
-    let body: Option<Body> = serde_json::from_slice(body).ok();
-    let text = body
-        .and_then(|body| body.error.filter(|text| !text.is_empty()).or(body.description))
-        .filter(|text| !text.is_empty())
-        .unwrap_or_else(|| status.canonical_reason().unwrap_or("unknown status").to_owned());
-    let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect();
-    secrets.iter().fold(text, |text, secret| secret.redact(&text))
+    base.set_query(None);
+    base.set_fragment(None);
+    let path = base.path().trim_end_matches('/').to_owned();
+    base.set_path(&path);
+    Ok(base)
 }
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
 //! Builds a client: what may be given, what is checked before anything connects.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Address;
+use crate::attempt::Calls;
 use crate::client::Channel;
-use crate::{Client, Credentials, Error, ErrorKind, Result, Transport};
+use crate::pace::Pace;
+use crate::retry::RetryBudget;
+use crate::supply::Supply;
+use crate::{Carrier, Client, Credentials, Error, ErrorKind, Result, RetryPolicy, TokenSource, Transport};
 
 /// The time limit of a call, and of a connection's set-up, unless another is given.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -13,7 +18,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct ClientBuilder {
     address: String,
-    credentials: Option<Credentials>,
+    supply: Supply,
+    retry: RetryPolicy,
+    rate_limit: Option<u32>,
     ca: Option<String>,
     timeout: Duration,
     connect_timeout: Duration,
@@ -24,7 +31,31 @@ impl ClientBuilder {
     /// Sends these credentials with every call.
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = Some(credentials);
+        self.supply = Supply::Fixed(credentials);
+        self
+    }
+
+    /// Sends what this source gives at the time of each call, such as a [`TokenCache`](crate::TokenCache). A token that the
+    /// server refuses is replaced, and the call made once more.
+    #[must_use]
+    pub fn token_source(mut self, source: Arc<dyn TokenSource>) -> Self {
+        self.supply = Supply::Source(source);
+        self
+    }
+
+    /// When calls that failed are made again.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Starts at most so many calls a second; the others wait their turn, in order, which does not count against their
+    /// time limit. A V2 Handler takes 5 for each token subject and each application. Default: no limit, until the server
+    /// refuses a call for coming too soon.
+    #[must_use]
+    pub fn rate_limit(mut self, calls: u32) -> Self {
+        self.rate_limit = Some(calls);
         self
     }
 
@@ -68,7 +99,7 @@ impl ClientBuilder {
     }
 
     pub(crate) fn without_credentials(mut self) -> Self {
-        self.credentials = None;
+        self.supply = Supply::Nothing;
         self
     }
 
@@ -84,20 +115,25 @@ impl ClientBuilder {
         if self.timeout.is_zero() || self.connect_timeout.is_zero() {
             return Err(Error::new(ErrorKind::InvalidArgument, "a time limit must be more than zero"));
         }
+        if self.rate_limit == Some(0) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a rate limit must be more than zero"));
+        }
+        if let Supply::Fixed(credentials) = &self.supply {
+            // What cannot be sent is found before anything is.
+            Carrier::AuthorizationHeader.insert(credentials, &mut http::HeaderMap::new())?;
+        }
         // Also for plaintext, so that a bad CA is found whatever the address is.
         let verifier = crate::tls::verifier(self.ca.as_deref())?;
         let channel = match address.transport {
             #[cfg(feature = "grpc")]
             Transport::Grpc => Channel::Grpc(Box::new(crate::grpc_channel::GrpcChannel::new(
                 &address,
-                self.credentials.as_ref(),
                 verifier,
                 self.connect_timeout,
             )?)),
             #[cfg(feature = "http")]
             Transport::Http => Channel::Http(Box::new(crate::http_channel::HttpChannel::new(
                 &address,
-                self.credentials.clone(),
                 verifier,
                 self.connect_timeout,
             )?)),
@@ -108,7 +144,15 @@ impl ClientBuilder {
                 return Err(Error::new(ErrorKind::Unimplemented, message));
             }
         };
-        Ok(Client::new(&address, channel, self.credentials, self.timeout))
+        let calls = Calls {
+            address: address.to_string(),
+            supply: self.supply,
+            timeout: self.timeout,
+            retry: self.retry,
+            pace: Pace::new(self.rate_limit),
+            budget: RetryBudget::default(),
+        };
+        Ok(Client::new(address.transport, channel, calls))
     }
 }
 
@@ -117,7 +161,9 @@ impl Client {
     pub fn builder(address: impl Into<String>) -> ClientBuilder {
         ClientBuilder {
             address: address.into(),
-            credentials: None,
+            supply: Supply::Nothing,
+            retry: RetryPolicy::default(),
+            rate_limit: None,
             ca: None,
             timeout: DEFAULT_TIMEOUT,
             connect_timeout: DEFAULT_TIMEOUT,

@@ -3,7 +3,6 @@
 //! Connections are made on the first call, and again when they broke or stopped answering. Credentials go to this one
 //! origin and never over plaintext to another machine, unless that was allowed.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use tokio::sync::watch;
 
-use crate::address::Address;
+use crate::attempt::Calls;
 use crate::{Credentials, Error, ErrorKind, Result, Transport, UnaryAnswer};
 
 /// What one call may do differently.
@@ -20,12 +19,23 @@ use crate::{Credentials, Error, ErrorKind, Result, Transport, UnaryAnswer};
 pub struct CallOptions {
     /// The time limit, instead of the client's.
     pub timeout: Option<Duration>,
+    /// Whether the call may be carried out twice, so that it is made again when its answer was lost. Known for the named
+    /// calls: all but `RegisterApplication` and `SimulateUplink` are. Of raw calls, HTTP's `GET`, `HEAD`, `PUT`, `DELETE`
+    /// and `OPTIONS` are (RFC 9110, section 9.2.2), gRPC's are not.
+    pub idempotent: Option<bool>,
 }
 
 impl CallOptions {
     /// With this time limit, instead of the client's.
     pub fn timeout(limit: Duration) -> Self {
-        Self { timeout: Some(limit) }
+        Self { timeout: Some(limit), ..Self::default() }
+    }
+
+    /// The same for a call that may, or may not, be carried out twice.
+    #[must_use]
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = Some(idempotent);
+        self
     }
 }
 
@@ -49,11 +59,9 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Shared {
-    address: String,
     transport: Transport,
     channel: Channel,
-    credentials: Option<Credentials>,
-    timeout: Duration,
+    calls: Calls,
     closed: watch::Sender<bool>,
 }
 
@@ -67,26 +75,14 @@ pub(crate) enum Channel {
 }
 
 impl Client {
-    pub(crate) fn new(
-        address: &Address,
-        channel: Channel,
-        credentials: Option<Credentials>,
-        timeout: Duration,
-    ) -> Self {
-        let shared = Shared {
-            address: address.to_string(),
-            transport: address.transport,
-            channel,
-            credentials,
-            timeout,
-            closed: watch::Sender::new(false),
-        };
-        Self { shared: Arc::new(shared) }
+    pub(crate) fn new(transport: Transport, channel: Channel, calls: Calls) -> Self {
+        let closed = watch::Sender::new(false);
+        Self { shared: Arc::new(Shared { transport, channel, calls, closed }) }
     }
 
     /// The address, with its port.
     pub fn address(&self) -> &str {
-        &self.shared.address
+        &self.shared.calls.address
     }
 
     /// How calls travel.
@@ -113,9 +109,10 @@ impl Client {
         match &self.shared.channel {
             #[cfg(feature = "grpc")]
             Channel::Grpc(channel) => {
-                let answer = self.limit(options, channel.unary(method, message, metadata)).await;
-                self.heal(&answer, || channel.reset());
-                answer
+                let attempt = async |credentials: Option<&Credentials>| {
+                    channel.unary(method, message.clone(), metadata.clone(), credentials).await
+                };
+                self.run(options, false, attempt).await
             }
             #[cfg(feature = "http")]
             Channel::Http(_) => {
@@ -135,9 +132,10 @@ impl Client {
         match &self.shared.channel {
             #[cfg(feature = "http")]
             Channel::Http(channel) => {
-                let answer = self.limit(options, channel.request(request)).await;
-                self.heal(&answer, || channel.reset());
-                answer
+                let attempt = async |credentials: Option<&Credentials>| {
+                    channel.request(request.clone(), credentials).await
+                };
+                self.run(options, request.method().is_idempotent(), attempt).await
             }
             #[cfg(feature = "grpc")]
             Channel::Grpc(_) => {
@@ -150,44 +148,41 @@ impl Client {
     /// Cancels what is in flight, refuses what comes later, and drops the connections.
     pub fn close(&self) {
         self.shared.closed.send_replace(true);
-        match &self.shared.channel {
-            #[cfg(feature = "grpc")]
-            Channel::Grpc(channel) => channel.reset(),
-            #[cfg(feature = "http")]
-            Channel::Http(channel) => channel.reset(),
-        }
+        self.shared.channel.reset();
     }
 
-    /// Runs one call: not after `close`, not beyond its time limit, no secret in its error.
-    async fn limit<T>(&self, options: &CallOptions, call: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Makes a call, unless the client is closed, or until it is.
+    async fn run<T>(
+        &self,
+        options: &CallOptions,
+        idempotent: bool,
+        attempt: impl AsyncFn(Option<&Credentials>) -> Result<T>,
+    ) -> Result<T> {
         let mut closed = self.shared.closed.subscribe();
-        let limit = options.timeout.unwrap_or(self.shared.timeout);
+        let Shared { calls, channel, .. } = &*self.shared;
         tokio::select! {
             biased;
             _ = closed.wait_for(|closed| *closed) => Err(Error::new(ErrorKind::Cancelled, "the client is closed")),
-            answer = tokio::time::timeout(limit, call) => match answer {
-                Ok(answer) => answer.map_err(|error| self.without_secret(error)),
-                Err(_) => {
-                    let message = format!("{} did not answer within {} ms", self.shared.address, limit.as_millis());
-                    Err(Error::new(ErrorKind::Timeout, message))
+            answer = calls.run(options, idempotent, attempt) => {
+                // A connection on which a call ran out of time may be dead without having said so (a router that forgot
+                // it); the next call makes a new one. Calls still waiting on the old one keep it.
+                if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Timeout && !error.is_unsent()) {
+                    channel.reset();
                 }
-            },
+                answer
+            }
         }
     }
+}
 
-    /// A connection on which a call ran out of time may be dead without having said so (a router that forgot it); the
-    /// next call makes a new one. Calls still waiting on the old one keep it.
-    fn heal<T>(&self, answer: &Result<T>, reset: impl FnOnce()) {
-        if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Timeout) {
-            reset();
-        }
-    }
-
-    /// A server may repeat in its error what it was sent.
-    fn without_secret(&self, error: Error) -> Error {
-        match &self.shared.credentials {
-            Some(credentials) => error.map_message(|message| credentials.secret().redact(message)),
-            None => error,
+impl Channel {
+    /// The next call connects anew.
+    fn reset(&self) {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(channel) => channel.reset(),
+            #[cfg(feature = "http")]
+            Self::Http(channel) => channel.reset(),
         }
     }
 }

@@ -132,6 +132,7 @@ struct Inner {
     http_status: Option<u16>,
     retry_after: Option<Duration>,
     unsent: bool,
+    after_lost_answer: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -145,6 +146,7 @@ impl Error {
             http_status: None,
             retry_after: None,
             unsent: false,
+            after_lost_answer: false,
             source: None,
         }))
     }
@@ -174,6 +176,14 @@ impl Error {
     #[must_use]
     pub fn before_sending(mut self) -> Self {
         Arc::make_mut(&mut self.0).unsent = true;
+        self
+    }
+
+    /// The same, of a call that was made again because its first answer was lost: it may have been carried out then.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    #[must_use]
+    pub(crate) fn after_lost_answer(mut self) -> Self {
+        Arc::make_mut(&mut self.0).after_lost_answer = true;
         self
     }
 
@@ -234,6 +244,11 @@ impl Error {
     /// token.
     pub fn is_unsent(&self) -> bool {
         self.0.unsent
+    }
+
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(crate) fn is_after_lost_answer(&self) -> bool {
+        self.0.after_lost_answer
     }
 
     /// Whether a server refused the bearer token itself, rather than what was asked for: another token may be taken.

@@ -12,14 +12,13 @@ use rustls::client::danger::ServerCertVerifier;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
-use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::address::Address;
 use crate::answer::{MAX_ANSWER, UnaryAnswer};
 use crate::classify::{Status, classify};
 use crate::reserved::refuse_reserved;
-use crate::{AuthLayer, Carrier, Credentials, Error, ErrorKind, Result};
+use crate::{Carrier, Credentials, Error, ErrorKind, Result};
 
 /// TCP keep-alive, so that an idle connection through a router that forgets it is found broken. Not HTTP/2 pings: a
 /// grpc-go server closes a connection that is pinged more often than every 5 minutes.
@@ -29,7 +28,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct GrpcChannel {
     endpoint: Endpoint,
-    auth: Option<AuthLayer>,
     /// Made on the first call, because tonic needs a tokio runtime to make one.
     channel: Mutex<Option<Channel>>,
 }
@@ -37,7 +35,6 @@ pub(crate) struct GrpcChannel {
 impl GrpcChannel {
     pub(crate) fn new(
         address: &Address,
-        credentials: Option<&Credentials>,
         verifier: Arc<dyn ServerCertVerifier>,
         connect_timeout: Duration,
     ) -> Result<Self> {
@@ -52,9 +49,7 @@ impl GrpcChannel {
             let tls = ClientTlsConfig::new().timeout(connect_timeout);
             endpoint = endpoint.tls_config_with_verifier(tls, verifier).map_err(wrong)?;
         }
-        let auth =
-            credentials.map(|credentials| AuthLayer::new(credentials, Carrier::GrpcMetadata)).transpose()?;
-        Ok(Self { endpoint, auth, channel: Mutex::new(None) })
+        Ok(Self { endpoint, channel: Mutex::new(None) })
     }
 
     /// The next call connects anew; calls in flight keep the connection they have.
@@ -71,21 +66,21 @@ impl GrpcChannel {
         &self,
         method: &str,
         message: Bytes,
-        metadata: HeaderMap,
+        mut metadata: HeaderMap,
+        credentials: Option<&Credentials>,
     ) -> Result<UnaryAnswer> {
         let method = method_path(method)?;
         refuse_reserved(&metadata)?;
+        if let Some(credentials) = credentials {
+            Carrier::GrpcMetadata.insert(credentials, &mut metadata)?;
+        }
         let mut channel = self.channel();
         if poll_fn(|context| channel.poll_ready(context)).await.is_err() {
             // Its task is gone with the runtime that it was made on; nothing has been sent.
             self.reset();
             channel = self.channel();
         }
-        match &self.auth {
-            Some(auth) => call(auth.layer(channel), method, message, metadata).await,
-            None => call(channel, method, message, metadata).await,
-        }
-        .map_err(from_status)
+        call(channel, method, message, metadata).await.map_err(from_status)
     }
 }
 
@@ -102,19 +97,13 @@ fn method_path(method: &str) -> Result<PathAndQuery> {
 }
 
 /// Asks for the stream of answers, of which there is one, because tonic's unary call merges trailers into metadata.
-async fn call<S>(
-    service: S,
+async fn call(
+    channel: Channel,
     method: PathAndQuery,
     message: Bytes,
     metadata: HeaderMap,
-) -> Result<UnaryAnswer, tonic::Status>
-where
-    S: tonic::client::GrpcService<tonic::body::Body>,
-    S::Error: Into<tonic::codegen::StdError>,
-    S::ResponseBody: tonic::codegen::Body<Data = Bytes> + Send + 'static,
-    <S::ResponseBody as tonic::codegen::Body>::Error: Into<tonic::codegen::StdError> + Send,
-{
-    let mut client = tonic::client::Grpc::new(service).max_decoding_message_size(MAX_ANSWER);
+) -> Result<UnaryAnswer, tonic::Status> {
+    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(MAX_ANSWER);
     client.ready().await.map_err(|e| tonic::Status::from_error(e.into()))?;
     let request =
         tonic::Request::from_parts(MetadataMap::from_headers(metadata), Default::default(), message);
@@ -131,7 +120,9 @@ fn from_status(status: tonic::Status) -> Error {
     let code = status.code() as i32;
     if let Some(source) = status.source() {
         let (kind, message) = crate::network::read(source);
-        return Error::new(kind, message).with_grpc_code(code).with_source(status);
+        let error = Error::new(kind, message).with_grpc_code(code);
+        let error = if has_connected(source) { error } else { error.before_sending() };
+        return error.with_source(status);
     }
     // tonic's own words, for an HTTP answer that is not gRPC's, and for one beyond MAX_ANSWER.
     let tonics = ["grpc-status header missing", "Error, decoded message length too large"];
@@ -141,7 +132,27 @@ fn from_status(status: tonic::Status) -> Error {
         classify(Status::Grpc(code), status.message())
     };
     let message = if status.message().is_empty() { kind.name() } else { status.message() };
-    Error::new(kind, message).with_grpc_code(code)
+    let error = Error::new(kind, message).with_grpc_code(code);
+    match status.metadata().get(PUSHBACK).and_then(|value| value.to_str().ok()?.parse().ok()) {
+        Some(wait) => error.with_retry_after(Duration::from_millis(wait)),
+        None => error,
+    }
+}
+
+/// How a server asks to be left alone for so many milliseconds (gRPC proposal A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// Whether there was a connection that something could be sent on.
+fn has_connected(mut error: &(dyn StdError + 'static)) -> bool {
+    loop {
+        if error.is::<tonic::ConnectError>() {
+            return false;
+        }
+        match error.source() {
+            Some(source) => error = source,
+            None => return true,
+        }
+    }
 }
 
 /// Messages as they are on the wire: callers encode and decode.

@@ -28,7 +28,6 @@ const MAX_REQUESTS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct HttpChannel {
     origin: Url,
-    credentials: Option<Credentials>,
     settings: Settings,
     client: Mutex<reqwest::Client>,
     turns: Semaphore,
@@ -44,7 +43,6 @@ struct Settings {
 impl HttpChannel {
     pub(crate) fn new(
         address: &Address,
-        credentials: Option<Credentials>,
         verifier: Arc<dyn ServerCertVerifier>,
         connect_timeout: Duration,
     ) -> Result<Self> {
@@ -54,7 +52,7 @@ impl HttpChannel {
         let tls = crate::tls::http_config(verifier)?;
         let settings = Settings { tls, connect_timeout, loopback: address.is_loopback() };
         let client = Mutex::new(settings.client()?);
-        Ok(Self { origin, credentials, settings, client, turns: Semaphore::new(MAX_REQUESTS) })
+        Ok(Self { origin, settings, client, turns: Semaphore::new(MAX_REQUESTS) })
     }
 
     /// The next call connects anew; calls in flight keep the connection they have.
@@ -64,12 +62,16 @@ impl HttpChannel {
         }
     }
 
-    pub(crate) async fn request(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+    pub(crate) async fn request(
+        &self,
+        request: Request<Bytes>,
+        credentials: Option<&Credentials>,
+    ) -> Result<Response<Bytes>> {
         let (parts, body) = request.into_parts();
         let url = self.join(&parts.uri)?;
         let mut headers = parts.headers;
         refuse_reserved(&headers)?;
-        if let Some(credentials) = &self.credentials {
+        if let Some(credentials) = credentials {
             Carrier::AuthorizationHeader.insert(credentials, &mut headers)?;
         }
         if !body.is_empty() {
@@ -184,11 +186,16 @@ fn from_answer(status: http::StatusCode, headers: &http::HeaderMap, body: &[u8])
         _ if text.is_empty() => format!("the server answered {status}"),
         _ => text,
     };
-    Error::new(kind, message).with_http_status(status.as_u16())
+    let error = Error::new(kind, message).with_http_status(status.as_u16());
+    match crate::retry_after::read(headers) {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
 }
 
 fn from_reqwest(error: reqwest::Error) -> Error {
     let error = error.without_url();
+    let unsent = error.is_connect();
     let (kind, message) = if error.is_timeout() {
         (ErrorKind::Timeout, "the server did not answer in time".to_owned())
     } else if error.is_builder() {
@@ -196,7 +203,8 @@ fn from_reqwest(error: reqwest::Error) -> Error {
     } else {
         crate::network::read(&error)
     };
-    Error::new(kind, message).with_source(error)
+    let error = Error::new(kind, message).with_source(error);
+    if unsent { error.before_sending() } else { error }
 }
 
 #[cfg(test)]
@@ -206,7 +214,7 @@ mod tests {
     fn channel() -> HttpChannel {
         let address = Address::parse("https://handler.example").unwrap();
         let verifier = crate::tls::verifier(None).unwrap();
-        HttpChannel::new(&address, None, verifier, Duration::from_secs(1)).unwrap()
+        HttpChannel::new(&address, verifier, Duration::from_secs(1)).unwrap()
     }
 
     #[test]

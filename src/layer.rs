@@ -1,44 +1,58 @@
 //! A tower layer that puts credentials on every request, for any client built on tower: a tonic channel, a hyper client.
 //!
-//! It is a layer and not a tonic interceptor because interceptors are synchronous: a source of credentials that has to
-//! wait can take this place without a change for its users.
+//! It is a layer and not a tonic interceptor because interceptors are synchronous, and a source of tokens may have to
+//! wait. It only attaches: a refused token is replaced by [`Client`](crate::Client), which knows the answer.
 //!
 //! ```
 //! use tower_layer::Layer;
 //! use ttn_auth::{AuthLayer, Carrier, Credentials};
 //!
 //! let credentials = Credentials::access_key("ttn-account-v2.abc")?;
-//! let layer = AuthLayer::new(&credentials, Carrier::GrpcMetadata)?;
+//! let layer = AuthLayer::new(credentials, Carrier::GrpcMetadata);
 //! # let channel = ();
 //! let channel = layer.layer(channel); // in tonic: `Channel`; the result goes into a generated client's `new`
 //! # Ok::<(), ttn_auth::Error>(())
 //! ```
 
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Carrier, Credentials, Result};
+use crate::supply::Supply;
+use crate::{Carrier, Credentials, Result, TokenSource};
+
+/// What goes wrong in tower: an error of the service inside, or an [`Error`](crate::Error) of a source of tokens.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Puts credentials on every request that passes.
 #[derive(Clone, Debug)]
 pub struct AuthLayer {
     carrier: Carrier,
-    /// Made once: the same one or two headers for every request, marked sensitive.
-    headers: HeaderMap,
+    supply: Supply,
 }
 
 impl AuthLayer {
     /// A layer for these credentials.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidCredentials`](crate::ErrorKind::InvalidCredentials) if they cannot be a header's value.
-    pub fn new(credentials: &Credentials, carrier: Carrier) -> Result<Self> {
-        let mut headers = HeaderMap::with_capacity(1);
-        carrier.insert(credentials, &mut headers)?;
-        Ok(Self { carrier, headers })
+    pub fn new(credentials: Credentials, carrier: Carrier) -> Self {
+        Self { carrier, supply: Supply::Fixed(credentials) }
+    }
+
+    /// A layer for what this source gives at the time of each request, such as a [`TokenCache`](crate::TokenCache).
+    pub fn from_source(source: Arc<dyn TokenSource>, carrier: Carrier) -> Self {
+        Self { carrier, supply: Supply::Source(source) }
+    }
+
+    async fn attach(&self, headers: &mut HeaderMap) -> Result<()> {
+        match self.supply.credentials().await? {
+            Some(credentials) => self.carrier.insert(&credentials, headers),
+            None => Ok(()),
+        }
     }
 }
 
@@ -59,24 +73,28 @@ pub struct Auth<S> {
 
 impl<S, B> Service<Request<B>> for Auth<S>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Send + 'static,
 {
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        for name in self.layer.carrier.names() {
-            request.headers_mut().remove(*name);
-        }
-        for (name, value) in &self.layer.headers {
-            request.headers_mut().insert(name, value.clone());
-        }
-        self.inner.call(request)
+        // The one that was polled ready makes the call; its clone waits for the next.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            layer.attach(request.headers_mut()).await?;
+            inner.call(request).await.map_err(Into::into)
+        })
     }
 }
 
@@ -85,6 +103,8 @@ mod tests {
     use super::*;
     use std::convert::Infallible;
     use std::future::{Ready, ready};
+
+    use crate::{AccessToken, Error, ErrorKind, TokenFn};
 
     /// Answers with the headers it was sent.
     #[derive(Clone)]
@@ -104,20 +124,35 @@ mod tests {
         }
     }
 
+    fn request() -> Request<()> {
+        Request::builder().header("token", "of-someone-else").header("x", "1").body(()).unwrap()
+    }
+
     #[tokio::test]
     async fn the_layers_credential_is_the_only_one() {
         let key = Credentials::access_key("i.k").unwrap();
-        let mut service = AuthLayer::new(&key, Carrier::GrpcMetadata).unwrap().layer(Echo);
-        let request =
-            Request::builder().header("token", "of-someone-else").header("x", "1").body(()).unwrap();
-        let sent = service.call(request).await.unwrap();
+        let layer = AuthLayer::new(key, Carrier::GrpcMetadata);
+        let sent = layer.layer(Echo).call(request()).await.unwrap();
         assert_eq!(
             (sent.get("token"), sent["key"].to_str().unwrap(), &sent["x"]),
             (None, "i.k", &"1".parse().unwrap())
         );
         assert!(sent["key"].is_sensitive());
-        assert!(
-            !format!("{service:?}", service = AuthLayer::new(&key, Carrier::GrpcMetadata)).contains("i.k")
-        );
+        assert!(!format!("{layer:?}").contains("i.k"));
+    }
+
+    #[tokio::test]
+    async fn a_source_is_asked_for_each_request_and_its_error_is_the_answer() {
+        let answers = std::sync::Mutex::new(vec!["second", "first"]);
+        let source = TokenFn::new("list", move || {
+            let next = answers.lock().unwrap().pop();
+            async move { next.map_or(Err(Error::new(ErrorKind::ExchangeUnavailable, "down")), AccessToken::new) }
+        });
+        let mut service = AuthLayer::from_source(Arc::new(source), Carrier::AuthorizationHeader).layer(Echo);
+        for expected in ["Bearer first", "Bearer second"] {
+            assert_eq!(service.call(request()).await.unwrap()["authorization"], expected);
+        }
+        let error = service.call(request()).await.unwrap_err();
+        assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), ErrorKind::ExchangeUnavailable);
     }
 }

@@ -31,12 +31,21 @@ mod layer;
 pub mod proto;
 mod secret;
 mod slot;
+mod supply;
 mod token;
 
+#[cfg(feature = "http")]
+mod account;
+#[cfg(feature = "http")]
+mod account_answer;
+#[cfg(feature = "http")]
+mod account_login;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod address;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod answer;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod attempt;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod builder;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -49,17 +58,25 @@ mod discovery;
 mod grpc_channel;
 #[cfg(feature = "http")]
 mod http_channel;
+#[cfg(feature = "http")]
+mod key_exchange;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod manager;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod network;
+#[cfg(feature = "http")]
+mod obtain;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod pace;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod reserved;
 #[cfg(any(feature = "grpc", feature = "http"))]
+mod retry;
+#[cfg(feature = "http")]
+mod retry_after;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
 
-#[cfg(feature = "server")]
-mod account;
 #[cfg(feature = "server")]
 mod authenticator;
 #[cfg(feature = "server")]
@@ -78,7 +95,7 @@ pub use description::Description;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{AppId, DevId};
 pub use json::{from_json, to_json};
-pub use layer::{Auth, AuthLayer};
+pub use layer::{Auth, AuthLayer, BoxError};
 pub use secret::Secret;
 pub use token::{AccessToken, Lifetime, TokenFn, TokenSource};
 
@@ -94,9 +111,14 @@ pub use client::{CallOptions, Client};
 pub use discovery::{DEFAULT_DISCOVERY, Discovery};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use manager::{ApplicationManager, DevicePage, Page};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use retry::RetryPolicy;
 
-#[cfg(feature = "server")]
-pub use account::{AccountServer, Exchanged};
+#[cfg(feature = "http")]
+pub use account::{AccountServer, Exchanged, Refreshed};
+#[cfg(feature = "http")]
+pub use key_exchange::{KeyExchange, KeyOrigin};
+
 #[cfg(feature = "server")]
 pub use authenticator::{Authenticator, AuthenticatorBuilder};
 #[cfg(feature = "server")]

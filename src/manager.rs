@@ -154,6 +154,27 @@ impl ApplicationManager {
         if rpc.route.is_some() || rpc.name == "SimulateUplink" {
             check_ids(request)?;
         }
+        match self.send(&rpc, request, page).await {
+            // It was deleted the first time, when the answer was lost.
+            Err(error)
+                if rpc.name.starts_with("Delete")
+                    && error.kind() == ErrorKind::NotFound
+                    && error.is_after_lost_answer() =>
+            {
+                Ok(Default::default())
+            }
+            answer => answer,
+        }
+    }
+
+    async fn send<Q, A>(&self, rpc: &Rpc, request: &Q, page: &Page) -> Result<(A, HeaderMap)>
+    where
+        Q: Message + Serialize + Named,
+        A: Message + DeserializeOwned + Default,
+    {
+        // To register an application again, or to simulate an uplink again, is something else.
+        let once = matches!(rpc.name, "RegisterApplication" | "SimulateUplink");
+        let options = CallOptions { idempotent: self.options.idempotent.or(Some(!once)), ..self.options };
         match self.client.transport() {
             Transport::Grpc => {
                 let method = format!("/handler.ApplicationManager/{}", rpc.name);
@@ -163,10 +184,8 @@ impl ApplicationManager {
                         value.map(|value| (http::HeaderName::from_static(name), HeaderValue::from(value))),
                     );
                 }
-                let answer = self
-                    .client
-                    .unary(&method, request.encode_to_vec().into(), metadata, &self.options)
-                    .await?;
+                let answer =
+                    self.client.unary(&method, request.encode_to_vec().into(), metadata, &options).await?;
                 let message = A::decode(answer.message).map_err(|e| {
                     Error::new(ErrorKind::Protocol, "the answer is not the message it should be")
                         .with_source(e)
@@ -174,7 +193,7 @@ impl ApplicationManager {
                 Ok((message, answer.metadata))
             }
             Transport::Http => {
-                let answer = self.client.request(http_request(&rpc, request, page)?, &self.options).await?;
+                let answer = self.client.request(http_request(rpc, request, page)?, &options).await?;
                 let status = answer.status().as_u16();
                 let message = from_json(answer.body()).map_err(|e| {
                     let message = format!("the answer is not the message it should be: {e}");

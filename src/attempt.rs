@@ -1,0 +1,183 @@
+//! How one call becomes an answer: a turn, credentials, an attempt, and again where that may help.
+//!
+//! - A refused token is replaced, and the call made once more; never twice. It was not carried out.
+//! - A call that came too soon (8 ResourceExhausted, 429) was not carried out either: it waits for another turn.
+//! - Otherwise the [`RetryPolicy`] decides.
+//!
+//! The time limit is for everything but waiting for a turn.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::pace::{MAX_WAIT, Pace};
+use crate::retry::{RetryBudget, may_be_done};
+use crate::supply::Supply;
+use crate::{CallOptions, Credentials, Error, ErrorKind, Result, RetryPolicy};
+
+/// A server that wants a call to wait longer than this is not waited for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What the calls of one client share.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    pub(crate) address: String,
+    pub(crate) supply: Supply,
+    pub(crate) timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) pace: Pace,
+    pub(crate) budget: RetryBudget,
+}
+
+/// One call so far.
+struct Call {
+    limit: Duration,
+    left: Duration,
+    /// Attempts that count for the retry policy.
+    attempts: u32,
+    /// The token that was refused, and how. Never a second one.
+    refused: Option<(Credentials, Error)>,
+    /// An earlier attempt may have been carried out.
+    may_be_done: bool,
+    begun: Instant,
+}
+
+/// How an attempt ended.
+struct Ended<T> {
+    outcome: Result<T>,
+    /// What it was made with; none if there was nothing to send, or if it was not made.
+    credentials: Option<Credentials>,
+    started: Instant,
+}
+
+impl Calls {
+    /// Makes a call. `attempt` makes one attempt with the credentials it is given.
+    pub(crate) async fn run<T>(
+        &self,
+        options: &CallOptions,
+        idempotent: bool,
+        attempt: impl AsyncFn(Option<&Credentials>) -> Result<T>,
+    ) -> Result<T> {
+        let limit = options.timeout.unwrap_or(self.timeout);
+        let idempotent = options.idempotent.unwrap_or(idempotent);
+        let mut call = Call {
+            limit,
+            left: limit,
+            attempts: 0,
+            refused: None,
+            may_be_done: false,
+            begun: Instant::now(),
+        };
+        loop {
+            self.pace.turn().await?;
+            let Ended { outcome, credentials, started } = self.attempt(&mut call, &attempt).await;
+            let error = match outcome {
+                Ok(answer) => {
+                    self.pace.accepted(started);
+                    self.budget.refund();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            call.may_be_done |= may_be_done(&error);
+            if !self.again(&mut call, &error, credentials, started, idempotent).await {
+                return Err(if call.may_be_done { error.after_lost_answer() } else { error });
+            }
+        }
+    }
+
+    async fn attempt<T>(
+        &self,
+        call: &mut Call,
+        attempt: &impl AsyncFn(Option<&Credentials>) -> Result<T>,
+    ) -> Ended<T> {
+        let started = Instant::now();
+        let mut ended = Ended { outcome: Err(self.too_late(call, "the call")), credentials: None, started };
+        let credentials = match tokio::time::timeout(call.left, self.supply.credentials()).await {
+            Ok(Ok(credentials)) => credentials,
+            Ok(Err(error)) => {
+                ended.outcome = Err(error);
+                call.left = call.left.saturating_sub(started.elapsed());
+                return ended;
+            }
+            Err(_) => {
+                ended.outcome = Err(self.too_late(call, "the token source").before_sending());
+                call.left = Duration::ZERO;
+                return ended;
+            }
+        };
+        if let Some((refused, error)) = &call.refused
+            && credentials.as_ref() == Some(refused)
+        {
+            // There is no other one to be had.
+            ended.outcome = Err(error.clone());
+            return ended;
+        }
+        let left = call.left.saturating_sub(started.elapsed());
+        ended.outcome = match tokio::time::timeout(left, attempt(credentials.as_ref())).await {
+            Ok(outcome) => outcome.map_err(|error| without_secret(error, credentials.as_ref())),
+            Err(_) => Err(self.too_late(call, &self.address)),
+        };
+        ended.credentials = credentials;
+        call.left = call.left.saturating_sub(started.elapsed());
+        ended
+    }
+
+    /// Whether to make the call again; waits until it is time.
+    async fn again(
+        &self,
+        call: &mut Call,
+        error: &Error,
+        credentials: Option<Credentials>,
+        started: Instant,
+        idempotent: bool,
+    ) -> bool {
+        if call.left.is_zero() {
+            return false;
+        }
+        if let Some(refused) = credentials.filter(|_| error.refuses_token() && call.refused.is_none()) {
+            let dropped = self.supply.invalidate(&refused);
+            tracing::warn!(target: "ttn_auth::refused", code = error.code(), dropped);
+            call.refused = Some((refused, error.clone()));
+            return dropped;
+        }
+        if error.kind() == ErrorKind::RateLimited && !error.is_unsent() && self.retry.is_on() {
+            let asked = error.retry_after();
+            if asked.is_some_and(|wait| wait > LONGEST_PAUSE) || call.begun.elapsed() > MAX_WAIT {
+                return false;
+            }
+            self.pace.refused(started, asked);
+            told(error, call.attempts, asked.unwrap_or_default());
+            return true;
+        }
+        call.attempts += 1;
+        let Some(wait) = self.retry.wait(error, call.attempts, idempotent, fastrand::f64()) else {
+            return false;
+        };
+        if wait >= call.left || !(error.is_unsent() || self.budget.take()) {
+            return false;
+        }
+        told(error, call.attempts, wait);
+        tokio::time::sleep(wait).await;
+        call.left = call.left.saturating_sub(wait);
+        true
+    }
+
+    fn too_late(&self, call: &Call, who: &str) -> Error {
+        let message = format!("{who} did not answer within {} ms", call.limit.as_millis());
+        Error::new(ErrorKind::Timeout, message)
+    }
+}
+
+fn told(error: &Error, attempt: u32, delay: Duration) {
+    let delay_ms = delay.as_millis() as u64;
+    tracing::debug!(target: "ttn_auth::retry", code = error.code(), attempt, delay_ms);
+}
+
+/// A server may repeat in its error what it was sent.
+fn without_secret(error: Error, credentials: Option<&Credentials>) -> Error {
+    match credentials {
+        Some(credentials) => error.map_message(|message| credentials.secret().redact(message)),
+        None => error,
+    }
+}

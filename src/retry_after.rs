@@ -1,0 +1,64 @@
+//! `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{DATE, RETRY_AFTER};
+
+/// How long the server wants to be left alone. A date is read against the answer's own `Date`, because the local clock
+/// may be off; without one it is not read at all.
+pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(text).ok()?;
+    let now = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Some(at.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn headers(text: &str, date: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = text.parse() {
+            headers.insert(RETRY_AFTER, value);
+        }
+        if let Some(date) = date {
+            headers.insert(DATE, date.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn seconds_and_dates_are_read() {
+        let date = Some("Tue, 24 Nov 2026 12:00:00 GMT");
+        for (text, date, expected) in [
+            ("120", None, Some(120)),
+            (" 5 ", None, Some(5)),
+            ("0", None, Some(0)),
+            ("-5", None, None),
+            ("soon", date, None),
+            ("Tue, 24 Nov 2026 12:00:30 GMT", date, Some(30)),
+            ("Tue, 24 Nov 2026 11:00:00 GMT", date, Some(0)),
+            ("Tue, 24 Nov 2026 12:00:30 GMT", None, None),
+            ("99999999999999999999", None, None),
+        ] {
+            assert_eq!(
+                retry_after(&headers(text, date)).map(|wait| wait.as_secs()),
+                expected,
+                "{text} {date:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "\\PC{0,40}") {
+            let _ = read(&headers(&text, Some("Tue, 24 Nov 2026 12:00:00 GMT")));
+        }
+    }
+}

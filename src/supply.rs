@@ -1,0 +1,38 @@
+//! What a client sends as its credentials: nothing, always the same, or what a source gives at the moment.
+
+use std::sync::Arc;
+
+use crate::{Credentials, Error, Result, TokenSource};
+
+/// Where a client's credentials come from.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Supply {
+    #[default]
+    Nothing,
+    Fixed(Credentials),
+    Source(Arc<dyn TokenSource>),
+}
+
+impl Supply {
+    /// What to send now.
+    pub(crate) async fn credentials(&self) -> Result<Option<Credentials>> {
+        Ok(match self {
+            Self::Nothing => None,
+            Self::Fixed(credentials) => Some(credentials.clone()),
+            Self::Source(source) => {
+                Some(Credentials::Token(source.token().await.map_err(Error::before_sending)?))
+            }
+        })
+    }
+
+    /// A server refused these: whether there may be others.
+    pub(crate) fn invalidate(&self, refused: &Credentials) -> bool {
+        match (self, refused) {
+            (Self::Source(source), Credentials::Token(token)) => {
+                source.invalidate(token);
+                true
+            }
+            _ => false,
+        }
+    }
+}
