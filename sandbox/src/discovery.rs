@@ -12,8 +12,13 @@ use ttn_auth::{Error, ErrorKind, Result, to_json};
 
 use crate::grpc::{Answer, decode, is_grpc, unary, unknown};
 use crate::handler::Handler;
+use crate::options::Ports;
 use crate::rest::{escaped, json, segments, text};
 use crate::serve::{Reply, Service};
+use crate::tls::Identity;
+
+/// The Handler's name. One that is called `dev` answers `GetStatus` without a credential.
+const HANDLER_ID: &str = "dev";
 
 pub(crate) struct Discovery {
     pub(crate) announcement: Announcement,
@@ -89,4 +94,18 @@ impl Discovery {
 
 fn not_found(what: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("{what} not found")).with_grpc_code(5)
+}
+
+/// What the Handler announces of itself.
+pub(crate) fn announcement(ports: &Ports, identity: &Identity) -> Announcement {
+    Announcement {
+        id: HANDLER_ID.into(),
+        service_name: "handler".into(),
+        service_version: concat!(env!("CARGO_PKG_VERSION"), "-sandbox").into(),
+        description: "Stand-in Handler on loopback".into(),
+        net_address: format!("localhost:{}", ports.grpcs),
+        certificate: identity.certificate().into(),
+        api_address: format!("https://localhost:{}", ports.https),
+        ..Default::default()
+    }
 }

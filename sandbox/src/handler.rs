@@ -3,17 +3,21 @@
 //! Every call goes through the same steps in the same order: the ids, who is calling, how often, what they may do, and
 //! only then what is stored. The texts are V2's (wire.md, section 5). Who and what are the core's business.
 
+use std::sync::Arc;
+
 use ttn_auth::proto::handler::{
     Application, ApplicationIdentifier, Device, DeviceIdentifier, DeviceList, DryDownlinkMessage,
     DryDownlinkResult, DryUplinkMessage, DryUplinkResult, SimulatedUplinkMessage,
 };
-use ttn_auth::{AppId, Authenticator, Claims, DevId, Presented, Result, Right};
+use ttn_auth::{AppId, Claims, DevId, Presented, Result, Right};
 
+use crate::counts::Counters;
 use crate::device;
 use crate::go::unsigned;
 use crate::payload;
 use crate::rate::Rates;
-use crate::store::{Store, exists, prefixed};
+use crate::store::{Store, prefixed};
+use crate::trust::Trust;
 
 /// What comes with a request besides its message.
 #[derive(Debug, Default)]
@@ -33,15 +37,12 @@ pub(crate) struct Devices {
 
 pub(crate) struct Handler {
     pub(crate) store: Store,
-    authenticator: Authenticator,
-    rates: Rates,
+    pub(crate) trust: Trust,
+    pub(crate) rates: Rates,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Handler {
-    pub(crate) fn new(authenticator: Authenticator, rates: Rates) -> Self {
-        Self { store: Store::default(), authenticator, rates }
-    }
-
     pub(crate) async fn register_application(
         &self,
         call: &Call,
@@ -71,7 +72,7 @@ impl Handler {
         let app = app_id("Invalid Application", request.app_id.clone())?;
         let claims = self.authorize(call, &app, Right::Settings).await?;
         let mut store = self.store.lock();
-        let stored = &mut store.application(&app)?.settings;
+        let stored = &store.application(&app)?.settings;
         let has_functions = [&request.decoder, &request.converter, &request.validator, &request.encoder]
             .iter()
             .any(|function| !function.is_empty());
@@ -79,10 +80,9 @@ impl Handler {
             request.payload_format = "custom".to_owned();
         }
         if !claims.allows(&app, Right::Devices) {
-            request.register_on_join_access_key = std::mem::take(&mut stored.register_on_join_access_key);
+            request.register_on_join_access_key.clone_from(&stored.register_on_join_access_key);
         }
-        *stored = request;
-        Ok(())
+        store.set(&app, request)
     }
 
     pub(crate) async fn delete_application(&self, call: &Call, request: ApplicationIdentifier) -> Result<()> {
@@ -94,40 +94,28 @@ impl Handler {
     pub(crate) async fn get_device(&self, call: &Call, request: DeviceIdentifier) -> Result<Device> {
         let (app, dev) = ids("Invalid Device Identifier", request.app_id, request.dev_id)?;
         self.authorize(call, &app, Right::Devices).await?;
-        let mut store = self.store.lock();
+        let store = self.store.lock();
         store.registered(&app)?;
         Ok(device::shown(store.device(&app, &dev)?))
     }
 
     pub(crate) async fn set_device(&self, call: &Call, request: Device) -> Result<()> {
-        let (app, dev) = ids("Invalid Device", request.app_id.clone(), request.dev_id.clone())?;
+        let (app, _) = ids("Invalid Device", request.app_id.clone(), request.dev_id.clone())?;
         device::check(&request)?;
         self.authorize(call, &app, Right::Devices).await?;
-        let mut store = self.store.lock();
-        let devices = &mut store.registered(&app)?.devices;
-        let stored = devices.get(dev.as_str());
-        if stored.is_none() && devices.values().any(|other| device::same_euis(other, &request)) {
-            return Err(exists("Device with AppEUI and DevEUI"));
-        }
-        let device = device::updated(stored, request);
-        devices.insert(dev.to_string(), device);
-        Ok(())
+        self.store.lock().set_device(&app, request)
     }
 
     pub(crate) async fn delete_device(&self, call: &Call, request: DeviceIdentifier) -> Result<()> {
         let (app, dev) = ids("Invalid Device Identifier", request.app_id, request.dev_id)?;
         self.authorize(call, &app, Right::Devices).await?;
-        let mut store = self.store.lock();
-        store.registered(&app)?;
-        store.device(&app, &dev)?;
-        store.registered(&app)?.devices.remove(dev.as_str());
-        Ok(())
+        self.store.lock().delete_device(&app, &dev)
     }
 
     pub(crate) async fn get_devices(&self, call: &Call, request: ApplicationIdentifier) -> Result<Devices> {
         let app = app_id("Invalid Application Identifier", request.app_id)?;
         self.authorize(call, &app, Right::Devices).await?;
-        let mut store = self.store.lock();
+        let store = self.store.lock();
         let devices = &store.registered(&app)?.devices;
         let limit = match unsigned(call.limit.as_deref())? {
             0 => usize::MAX,
@@ -148,16 +136,15 @@ impl Handler {
         payload::dry_downlink(request)
     }
 
-    /// The uplink would go to the application's MQTT subscribers; there are none here.
     pub(crate) async fn simulate_uplink(&self, call: &Call, request: SimulatedUplinkMessage) -> Result<()> {
-        let (app, dev) = ids("Invalid Uplink", request.app_id, request.dev_id)?;
+        let (app, dev) = ids("Invalid Uplink", request.app_id.clone(), request.dev_id.clone())?;
         self.authorize(call, &app, Right::Devices).await?;
-        self.store.lock().device(&app, &dev).map(|_| ())
+        self.store.lock().simulate_uplink(&app, &dev, request)
     }
 
     async fn authorize(&self, call: &Call, app: &AppId, right: Right) -> Result<Claims> {
-        let claims = self.authenticator.authenticate(&call.presented, app).await?;
-        self.rates.take(&claims.subject, app).await?;
+        let claims = self.trust.authenticate(&call.presented, app).await?;
+        self.rates.take(&claims.subject, app).await.inspect_err(|_| self.counters.rate_limited.up())?;
         claims.require(app, right)?;
         Ok(claims)
     }

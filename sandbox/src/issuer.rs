@@ -1,69 +1,32 @@
-//! The stand-in account server's signing keys: who vouches for a token.
+//! The stand-in account server's identity: who vouches for a token, and takes it back.
 //!
 //! An issuer pins one algorithm, ES256 or RS256, and publishes one key. It also holds keys that nobody should trust,
 //! so that tests can mint tokens with a bad signature or the wrong algorithm (see [`Mint`](crate::Mint)).
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
-use ttn_auth::{Algorithm, Error, ErrorKind, Result};
+use ttn_auth::{Algorithm, PublicKey, Result};
+
+use crate::clock::OffClock;
+use crate::journal::{Entry, Journal};
+use crate::revoked::{Revoked, digest_of};
+use crate::signing::{SigningKey, SigningKeys, WrittenKeys, internal};
 
 /// The id of the issuer that V2's public network uses, and the recorded vectors too.
 pub const ISSUER: &str = "ttn-account-v2";
 
-/// ring cannot generate RSA keys, so this one is committed. It is published, and so protects nothing.
-const RS256_PEM: &str = include_str!("../keys/rs256-published.pem");
-
-/// What stands before an uncompressed P-256 point in a SubjectPublicKeyInfo: id-ecPublicKey, prime256v1, BIT STRING.
-const P256_SPKI: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
-
-/// The AlgorithmIdentifier of RSA: rsaEncryption, NULL.
-const RSA_ALGORITHM: [u8; 15] =
-    [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
-
-/// A key to sign with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SigningKey {
-    /// The issuer's ES256 key.
-    Es256,
-    /// An ES256 key that is not the issuer's: its signatures must be refused.
-    Es256Other,
-    /// The issuer's RS256 key.
-    Rs256,
-}
-
-impl SigningKey {
-    /// The algorithm this key signs with.
-    pub const fn algorithm(self) -> Algorithm {
-        match self {
-            Self::Es256 | Self::Es256Other => Algorithm::Es256,
-            Self::Rs256 => Algorithm::Rs256,
-        }
-    }
-}
-
-impl From<Algorithm> for SigningKey {
-    fn from(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Es256 => Self::Es256,
-            Algorithm::Rs256 => Self::Rs256,
-        }
-    }
-}
-
-/// An account server's identity: its id, the algorithm it pins, and its keys, made anew at every start.
+/// An account server's identity: its id, the algorithm it pins, and its keys, made anew unless a journal has them.
 pub struct Issuer {
     id: String,
     algorithm: Algorithm,
-    es256: EcdsaKeyPair,
-    other: EcdsaKeyPair,
-    rs256: RsaKeyPair,
+    keys: RwLock<Arc<SigningKeys>>,
+    revoked: Revoked,
+    clock: Arc<OffClock>,
     random: SystemRandom,
 }
 
@@ -80,12 +43,18 @@ impl Issuer {
     /// An issuer with fresh ES256 keys.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] if the system has no randomness.
+    /// [`ErrorKind::Internal`](ttn_auth::ErrorKind::Internal) if the system has no randomness.
     pub fn new(id: impl Into<String>, algorithm: Algorithm) -> Result<Self> {
         let random = SystemRandom::new();
-        let rs256 =
-            RsaKeyPair::from_pkcs8(&private_der(RS256_PEM)?).map_err(|_| internal("read the RS256 key"))?;
-        Ok(Self { id: id.into(), algorithm, es256: fresh(&random)?, other: fresh(&random)?, rs256, random })
+        let keys = SigningKeys::read(WrittenKeys::fresh(&random)?, &random)?;
+        Ok(Self {
+            id: id.into(),
+            algorithm,
+            keys: RwLock::new(Arc::new(keys)),
+            revoked: Revoked::default(),
+            clock: Arc::default(),
+            random,
+        })
     }
 
     /// The name that its tokens carry as `iss`, and its access keys before their dot.
@@ -105,40 +74,17 @@ impl Issuer {
 
     /// The public PEM (SubjectPublicKeyInfo) of any of its keys.
     pub fn pem_of(&self, key: SigningKey) -> String {
-        let der = match key {
-            SigningKey::Es256 => [&P256_SPKI, self.es256.public_key().as_ref()].concat(),
-            SigningKey::Es256Other => [&P256_SPKI, self.other.public_key().as_ref()].concat(),
-            SigningKey::Rs256 => {
-                let bits = der(0x03, &[&[0][..], self.rs256.public_key().as_ref()].concat());
-                der(0x30, &[&RSA_ALGORITHM[..], &bits].concat())
-            }
-        };
-        let text = STANDARD.encode(der);
-        let lines: Vec<&str> =
-            (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+        self.keys().public_pem(key)
     }
 
     /// A JWT of these claims, signed.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] if the system has no randomness.
+    /// [`ErrorKind::Internal`](ttn_auth::ErrorKind::Internal) if the system has no randomness.
     pub fn sign(&self, key: SigningKey, claims: &Value) -> Result<String> {
         let input = signing_input(key.algorithm().name(), claims);
-        let ecdsa = |pair: &EcdsaKeyPair| {
-            pair.sign(&self.random, input.as_bytes()).map(|signature| signature.as_ref().to_vec())
-        };
-        let signature = match key {
-            SigningKey::Es256 => ecdsa(&self.es256),
-            SigningKey::Es256Other => ecdsa(&self.other),
-            SigningKey::Rs256 => {
-                let mut signature = vec![0; self.rs256.public().modulus_len()];
-                self.rs256
-                    .sign(&RSA_PKCS1_SHA256, &self.random, input.as_bytes(), &mut signature)
-                    .map(|()| signature)
-            }
-        };
-        signature.map(|bytes| join(&input, &bytes)).map_err(|_| internal("sign a token"))
+        let signature = self.keys().sign(key, input.as_bytes(), &self.random)?;
+        Ok(join(&input, &signature))
     }
 
     /// A JWT with `alg` none and an empty signature.
@@ -156,12 +102,77 @@ impl Issuer {
     /// A subject that no other token has: rate limits count per subject.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] if the system has no randomness.
+    /// [`ErrorKind::Internal`](ttn_auth::ErrorKind::Internal) if the system has no randomness.
     pub fn fresh_subject(&self) -> Result<String> {
         // 12 bytes, as in the network's own user ids.
         let mut bytes = [0; 12];
         self.random.fill(&mut bytes).map_err(|_| internal("make a subject"))?;
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Claim `jti` of a new token.
+    pub(crate) fn fresh_id(&self) -> Result<String> {
+        Ok(self.revoked.id(&self.fresh_subject()?))
+    }
+
+    pub(crate) fn public_key(&self) -> Result<PublicKey> {
+        PublicKey::from_pem(self.algorithm, &self.public_pem())
+    }
+
+    /// The account server's clock.
+    pub(crate) fn clock(&self) -> &Arc<OffClock> {
+        &self.clock
+    }
+
+    pub(crate) fn revoked(&self) -> &Revoked {
+        &self.revoked
+    }
+
+    /// Writes the keys that it has down.
+    pub(crate) fn record(&self, journal: &Journal) -> Result<()> {
+        journal.append(&Entry::SigningKeys(self.keys().written().clone()))
+    }
+
+    /// Signs with other keys from now on.
+    pub(crate) fn rotate(&self, journal: &Journal) -> Result<()> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let next = SigningKeys::read(keys.written().rotated(&self.random)?, &self.random)?;
+        journal.append(&Entry::SigningKeys(next.written().clone()))?;
+        *keys = Arc::new(next);
+        Ok(())
+    }
+
+    /// Takes every token back that was issued so far.
+    pub(crate) fn revoke_all(&self, journal: &Journal) -> Result<()> {
+        journal.append(&Entry::RevokeTokens {})?;
+        self.revoked.all();
+        Ok(())
+    }
+
+    /// Takes one token back.
+    pub(crate) fn revoke(&self, token: &str, journal: &Journal) -> Result<()> {
+        let digest = digest_of(token);
+        journal.append(&Entry::RevokeToken { digest: digest.clone() })?;
+        self.revoked.one(digest);
+        Ok(())
+    }
+
+    /// What a journal says of it.
+    pub(crate) fn apply(&self, entry: &Entry) -> Result<()> {
+        match entry {
+            Entry::SigningKeys(written) => {
+                let keys = SigningKeys::read(written.clone(), &self.random)?;
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+            }
+            Entry::RevokeTokens {} => self.revoked.all(),
+            Entry::RevokeToken { digest } => self.revoked.one(digest.clone()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn keys(&self) -> Arc<SigningKeys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -173,38 +184,4 @@ fn signing_input(algorithm: &str, claims: &Value) -> String {
 
 fn join(input: &str, signature: &[u8]) -> String {
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-fn fresh(random: &SystemRandom) -> Result<EcdsaKeyPair> {
-    let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-    EcdsaKeyPair::generate_pkcs8(algorithm, random)
-        .ok()
-        .and_then(|pkcs8| EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), random).ok())
-        .ok_or_else(|| internal("make an ES256 key"))
-}
-
-/// The DER inside a PEM file; the text before its first line is a note to readers.
-fn private_der(pem: &str) -> Result<Vec<u8>> {
-    let body: String = pem
-        .lines()
-        .skip_while(|line| !line.starts_with("-----BEGIN "))
-        .skip(1)
-        .take_while(|line| !line.starts_with("-----END "))
-        .collect();
-    STANDARD.decode(body).map_err(|_| internal("read the RS256 key"))
-}
-
-/// One DER element with a length of up to 65,535 bytes: enough for a public key.
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes();
-    let head = match content.len() {
-        0..=127 => vec![tag, length[1]],
-        128..=255 => vec![tag, 0x81, length[1]],
-        _ => vec![tag, 0x82, length[0], length[1]],
-    };
-    [&head[..], content].concat()
-}
-
-fn internal(what: &str) -> Error {
-    Error::new(ErrorKind::Internal, format!("cannot {what}"))
 }

@@ -4,18 +4,21 @@
 //! for, because the rate limit counts per subject.
 
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use ttn_auth::{Algorithm, Error, ErrorKind, Result};
 
-use crate::issuer::{Issuer, SigningKey};
+use crate::issuer::Issuer;
+use crate::signing::SigningKey;
 
 /// Every right on an application, in the order V2 lists them.
 pub const APPLICATION_RIGHTS: [&str; 7] =
     ["settings", "delete", "collaborators", "devices", "messages:up:r", "messages:up:w", "messages:down:w"];
+
+/// Every right on a component, such as a Handler.
+const COMPONENT_RIGHTS: [&str; 2] = ["component:settings", "component:delete"];
 
 /// The application that the fixtures register, and that tokens are for unless said otherwise.
 pub const APP_ID: &str = "test-app";
@@ -103,6 +106,8 @@ pub struct Mint {
     pub rights: Option<Vec<String>>,
     /// `scope`, instead of `apps:<app>`.
     pub scope: Option<Vec<String>>,
+    /// The component that it belongs to, such as `handler/dev`: an account server exchanges keys for it.
+    pub component: Option<String>,
     /// The key to sign with, instead of the issuer's.
     pub key: Option<SigningKey>,
     /// Adds a claim of so many bytes, for large tokens.
@@ -148,7 +153,7 @@ impl Mint {
     }
 
     fn claims(&self, issuer: &Issuer) -> Result<Value> {
-        let now = now();
+        let now = issuer.clock().seconds();
         let default_app = if self.kind == TokenKind::OtherApp { "other-app" } else { APP_ID };
         let app = self.app_id.as_deref().unwrap_or(default_app);
         let rights = self.rights.clone().unwrap_or_else(|| {
@@ -169,8 +174,12 @@ impl Mint {
         });
         let subject = self.subject.clone().map_or_else(|| issuer.fresh_subject(), Ok)?;
         let mut claims = json!({
-            "iss": iss, "sub": subject, "iat": now - AGE, "scope": scope, "type": "user", "apps": { app: rights },
+            "iss": iss, "sub": subject, "iat": now.saturating_sub(AGE), "jti": issuer.fresh_id()?, "scope": scope,
+            "type": "user", "apps": { app: rights },
         });
+        if let Some(component) = &self.component {
+            claims["components"] = json!({ component: COMPONENT_RIGHTS });
+        }
         let expires_in = self.expires_in.or(match self.kind {
             TokenKind::NoExpiry => None,
             TokenKind::Expired => Some(-LIFETIME),
@@ -180,7 +189,7 @@ impl Mint {
             claims["exp"] = now.saturating_add(expires_in).into();
         }
         if self.kind == TokenKind::Future {
-            claims["nbf"] = (now + LIFETIME).into();
+            claims["nbf"] = now.saturating_add(LIFETIME).into();
         }
         if self.pad > 0 {
             claims["pad"] = "x".repeat(self.pad).into();
@@ -213,7 +222,7 @@ impl Issuer {
                 changed["sub"] = self.fresh_subject()?.into();
                 Ok(swap_part(&self.sign(key, &claims)?, 1, &URL_SAFE_NO_PAD.encode(changed.to_string())))
             }
-            // There is one RS256 key only, so a bad signature by it is one of something else.
+            // There is no RS256 key to be bad with, so a bad signature by it is one of something else.
             TokenKind::BadSignature if key == SigningKey::Rs256 => {
                 let foreign = self.sign(key, &json!({}))?;
                 let signature = foreign.rsplit('.').next().unwrap_or_default();
@@ -262,12 +271,6 @@ fn go_seconds(text: &str) -> Result<i64> {
     // Casts between floats and integers saturate: an absurd duration gives an absurd, harmless `exp`.
     #[allow(clippy::cast_possible_truncation)]
     Ok((sign * seconds).floor() as i64)
-}
-
-fn now() -> i64 {
-    // Before 1970 is a broken clock; it then is 1970.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn invalid(message: String) -> Error {

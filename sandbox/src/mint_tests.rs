@@ -1,9 +1,14 @@
 //! Each kind decodes to what its name says, and its signature is as good or bad as it should be.
 
 use super::*;
+use crate::clock::OffClock;
 use crate::issuer::ISSUER;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use std::collections::HashSet;
+
+fn now() -> i64 {
+    OffClock::default().seconds()
+}
 
 fn issuer(algorithm: Algorithm) -> Issuer {
     Issuer::new(ISSUER, algorithm).unwrap()

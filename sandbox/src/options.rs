@@ -1,10 +1,12 @@
 //! How a sandbox is set up.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use ttn_auth::Algorithm;
 use ttn_auth::proto::{handler, lorawan};
+use ttn_auth::{Algorithm, Secret};
 
+use crate::answers::ExpiresIn;
 use crate::issuer::ISSUER;
 use crate::mint::APP_ID;
 use crate::tls::Identity;
@@ -32,8 +34,23 @@ pub struct SandboxOptions {
     pub devices: Vec<handler::Device>,
     /// The ports to listen on; 0 is any free one.
     pub ports: Ports,
-    /// The certificate for TLS; a fresh one if `None`.
+    /// The certificate for TLS; if `None` the journal's, or a fresh one.
     pub identity: Option<Identity>,
+    /// What answers say of a token's lifetime. See [`Sandbox::set_expires_in`](crate::Sandbox::set_expires_in).
+    pub expires_in: ExpiresIn,
+    /// How long ago tokens were issued that are handed out. See [`Sandbox::set_token_age`](crate::Sandbox::set_token_age).
+    pub token_age: Duration,
+    /// By how many seconds the account server's clock is ahead; behind, if negative.
+    pub account_server_clock: i64,
+    /// The same of the Handler's.
+    pub handler_clock: i64,
+    /// The OAuth client, id and secret, that the account server grants tokens to; `None` is anyone. A key is exchanged
+    /// for a component's bearer token too.
+    pub client: Option<(String, Secret)>,
+    /// A file that everything is written to before it is acknowledged, one line of JSON each, and read from at the start: a
+    /// sandbox that was killed goes on where it was. Then `applications` and `devices` are the journal's, not these.
+    /// It has mode 0600, because it holds the signing keys and access keys of this stand-in.
+    pub journal: Option<PathBuf>,
 }
 
 impl Default for SandboxOptions {
@@ -60,6 +77,12 @@ impl Default for SandboxOptions {
             devices: vec![device],
             ports: Ports::default(),
             identity: None,
+            expires_in: ExpiresIn::True,
+            token_age: Duration::ZERO,
+            account_server_clock: 0,
+            handler_clock: 0,
+            client: None,
+            journal: None,
         }
     }
 }

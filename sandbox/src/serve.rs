@@ -161,7 +161,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service,
 {
-    let mut builder = Builder::new(Executor(stop));
+    let mut builder = Builder::new(Executor(stop.clone()));
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -180,8 +180,14 @@ where
         Versions::Both => builder,
     };
     let answer = service_fn(move |request| {
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(service.call(request).await) }
+        let (service, stop) = (service.clone(), stop.clone());
+        async move {
+            // Told to stop is stopped: this connection is about to be closed.
+            if *stop.borrow() {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Infallible>(service.call(request).await)
+        }
     });
     // A connection that breaks is the client's to report.
     let _ = builder.serve_connection(TokioIo::new(stream), answer).await;

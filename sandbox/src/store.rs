@@ -1,10 +1,14 @@
-//! What the Handler has stored: applications and their devices, in memory.
+//! What the Handler has stored: applications and their devices, in memory, and in the journal if there is one.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ttn_auth::proto::handler;
 use ttn_auth::{AppId, DevId, Error, ErrorKind, Result};
+
+use crate::counts::Counters;
+use crate::device;
+use crate::journal::{Entry, Journal};
 
 /// An application as it was set, and its devices by id.
 #[derive(Clone, Debug, Default)]
@@ -14,58 +18,142 @@ pub(crate) struct Application {
 }
 
 /// Applications by id. Ordered, because lists are answered in the order of their ids.
-#[derive(Debug, Default)]
-pub(crate) struct Store(Mutex<BTreeMap<String, Application>>);
+pub(crate) struct Store {
+    applications: Mutex<BTreeMap<String, Application>>,
+    journal: Arc<Journal>,
+    counters: Arc<Counters>,
+}
 
 impl Store {
+    pub(crate) fn new(journal: Arc<Journal>, counters: Arc<Counters>) -> Self {
+        Self { applications: Mutex::default(), journal, counters }
+    }
+
     pub(crate) fn lock(&self) -> Applications<'_> {
-        Applications(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let applications = self.applications.lock().unwrap_or_else(PoisonError::into_inner);
+        Applications { applications, store: self }
     }
 }
 
 /// The store, locked. Not held across an await.
-pub(crate) struct Applications<'a>(MutexGuard<'a, BTreeMap<String, Application>>);
+pub(crate) struct Applications<'a> {
+    applications: MutexGuard<'a, BTreeMap<String, Application>>,
+    store: &'a Store,
+}
 
 impl Applications<'_> {
-    /// Adds an application without settings.
-    pub(crate) fn register(&mut self, app: &AppId) -> Result<()> {
-        if self.0.contains_key(app.as_str()) {
-            return Err(exists("Application"));
-        }
-        let settings = handler::Application { app_id: app.to_string(), ..Default::default() };
-        self.0.insert(app.to_string(), Application { settings, ..Default::default() });
-        Ok(())
-    }
-
-    pub(crate) fn application(&mut self, app: &AppId) -> Result<&mut Application> {
-        self.0.get_mut(app.as_str()).ok_or_else(|| not_found(format!("handler:application:{app}")))
+    pub(crate) fn application(&self, app: &AppId) -> Result<&Application> {
+        let found = self.applications.get(app.as_str());
+        found.ok_or_else(|| not_found(format!("handler:application:{app}")))
     }
 
     /// The same for the calls about devices, which say more when there is none.
-    pub(crate) fn registered(&mut self, app: &AppId) -> Result<&mut Application> {
+    pub(crate) fn registered(&self, app: &AppId) -> Result<&Application> {
         self.application(app).map_err(|e| prefixed("Application not registered to this Handler", e))
     }
 
-    pub(crate) fn delete(&mut self, app: &AppId) -> Result<()> {
-        self.application(app)?;
-        self.0.remove(app.as_str());
-        Ok(())
-    }
-
     /// A device, whether or not its application is registered.
-    pub(crate) fn device(&mut self, app: &AppId, dev: &DevId) -> Result<&mut handler::Device> {
-        self.0
-            .get_mut(app.as_str())
-            .and_then(|application| application.devices.get_mut(dev.as_str()))
+    pub(crate) fn device(&self, app: &AppId, dev: &DevId) -> Result<&handler::Device> {
+        let devices = self.applications.get(app.as_str()).map(|application| &application.devices);
+        devices
+            .and_then(|devices| devices.get(dev.as_str()))
             .ok_or_else(|| not_found(format!("handler:device:{app}:{dev}")))
     }
 
     pub(crate) fn contains(&self, app: &str) -> bool {
-        self.0.contains_key(app)
+        self.applications.contains_key(app)
+    }
+
+    /// Adds an application without settings.
+    pub(crate) fn register(&mut self, app: &AppId) -> Result<()> {
+        if self.contains(app.as_str()) {
+            return Err(exists("Application"));
+        }
+        self.write(Entry::RegisterApplication(handler::ApplicationIdentifier { app_id: app.to_string() }))
+    }
+
+    /// Changes an application's settings.
+    pub(crate) fn set(&mut self, app: &AppId, settings: handler::Application) -> Result<()> {
+        self.application(app)?;
+        self.write(Entry::SetApplication(settings))
+    }
+
+    pub(crate) fn delete(&mut self, app: &AppId) -> Result<()> {
+        self.application(app)?;
+        self.write(Entry::DeleteApplication(handler::ApplicationIdentifier { app_id: app.to_string() }))
+    }
+
+    /// Adds a device, or changes one.
+    pub(crate) fn set_device(&mut self, app: &AppId, sent: handler::Device) -> Result<()> {
+        let devices = &self.registered(app)?.devices;
+        let stored = devices.get(&sent.dev_id);
+        if stored.is_none() && devices.values().any(|other| device::same_euis(other, &sent)) {
+            return Err(exists("Device with AppEUI and DevEUI"));
+        }
+        let device = device::updated(stored, sent);
+        self.write(Entry::SetDevice(device))
+    }
+
+    /// Adds a device that a sandbox begins with; of two with the same id the last counts.
+    pub(crate) fn add_device(&mut self, app: &AppId, device: handler::Device) -> Result<()> {
+        self.registered(app)?;
+        self.write(Entry::SetDevice(device::updated(None, device)))
+    }
+
+    pub(crate) fn delete_device(&mut self, app: &AppId, dev: &DevId) -> Result<()> {
+        self.registered(app)?;
+        self.device(app, dev)?;
+        let device = handler::DeviceIdentifier { app_id: app.to_string(), dev_id: dev.to_string() };
+        self.write(Entry::DeleteDevice(device))
+    }
+
+    /// The uplink would go to the application's MQTT subscribers; there are none here.
+    pub(crate) fn simulate_uplink(
+        &mut self,
+        app: &AppId,
+        dev: &DevId,
+        uplink: handler::SimulatedUplinkMessage,
+    ) -> Result<()> {
+        self.device(app, dev)?;
+        self.write(Entry::SimulateUplink(uplink))
+    }
+
+    /// Everything that changes goes through here: written down first, then done, and acknowledged after that.
+    fn write(&mut self, entry: Entry) -> Result<()> {
+        self.store.journal.append(&entry)?;
+        self.apply(&entry);
+        self.store.counters.writes.up();
+        Ok(())
+    }
+
+    /// What a journal says of them.
+    pub(crate) fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::RegisterApplication(app) => {
+                let settings = handler::Application { app_id: app.app_id.clone(), ..Default::default() };
+                self.applications.insert(app.app_id.clone(), Application { settings, ..Default::default() });
+            }
+            Entry::SetApplication(settings) => {
+                self.applications.entry(settings.app_id.clone()).or_default().settings = settings.clone();
+            }
+            Entry::DeleteApplication(app) => {
+                self.applications.remove(&app.app_id);
+            }
+            Entry::SetDevice(device) => {
+                let application = self.applications.entry(device.app_id.clone()).or_default();
+                application.devices.insert(device.dev_id.clone(), device.clone());
+            }
+            Entry::DeleteDevice(device) => {
+                if let Some(application) = self.applications.get_mut(&device.app_id) {
+                    application.devices.remove(&device.dev_id);
+                }
+            }
+            _ => {}
+        }
     }
 }
 
-pub(crate) fn exists(what: &str) -> Error {
+fn exists(what: &str) -> Error {
     Error::new(ErrorKind::AlreadyExists, format!("{what} already exists")).with_grpc_code(6)
 }
 

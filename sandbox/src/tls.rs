@@ -48,6 +48,11 @@ impl Identity {
         &self.certificate
     }
 
+    /// Its private key as PEM.
+    pub(crate) fn key(&self) -> &Secret {
+        &self.key
+    }
+
     /// What a listener needs to speak TLS and these application protocols.
     pub(crate) fn server_config(&self, protocols: &[&str]) -> Result<Arc<ServerConfig>> {
         let wrong =

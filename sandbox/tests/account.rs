@@ -58,7 +58,7 @@ async fn exchanged_tokens_verify_with_the_key_that_the_account_server_tells() {
         let narrow = server.restrict(&exchanged.token, &["apps:test-app"]).await.unwrap();
         assert_eq!(verifier.verify(&narrow).await.unwrap().subject, claims.subject);
         let error = server.restrict(&exchanged.token, &["apps:other-app"]).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidToken);
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     }
 }
 
