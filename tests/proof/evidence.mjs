@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 
 /** The client's channels, each an event's name. */
-export const CHANNELS = ['exchange', 'refresh', 'refused', 'retry', 'store']
+export const CHANNELS = ['exchange', 'refresh', 'refused', 'retry', 'store', 'file']
 
 export class Evidence {
   /** Every event of the channels so far, the channel's name with it. */
