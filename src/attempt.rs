@@ -6,6 +6,7 @@
 //!
 //! The time limit is for everything but waiting for a turn.
 
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -52,12 +53,15 @@ struct Ended<T> {
 
 impl Calls {
     /// Makes a call. `attempt` makes one attempt with the credentials it is given.
-    pub(crate) async fn run<T>(
+    pub(crate) async fn run<T, F>(
         &self,
         options: &CallOptions,
         idempotent: bool,
-        attempt: impl AsyncFn(Option<&Credentials>) -> Result<T>,
-    ) -> Result<T> {
+        attempt: impl Fn(Option<Credentials>) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let limit = options.timeout.unwrap_or(self.timeout);
         let idempotent = options.idempotent.unwrap_or(idempotent);
         let mut call = Call {
@@ -86,11 +90,10 @@ impl Calls {
         }
     }
 
-    async fn attempt<T>(
-        &self,
-        call: &mut Call,
-        attempt: &impl AsyncFn(Option<&Credentials>) -> Result<T>,
-    ) -> Ended<T> {
+    async fn attempt<T, F>(&self, call: &mut Call, attempt: &impl Fn(Option<Credentials>) -> F) -> Ended<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let started = Instant::now();
         let mut ended = Ended { outcome: Err(self.too_late(call, "the call")), credentials: None, started };
         let credentials = match tokio::time::timeout(call.left, self.supply.credentials()).await {
@@ -114,7 +117,7 @@ impl Calls {
             return ended;
         }
         let left = call.left.saturating_sub(started.elapsed());
-        ended.outcome = match tokio::time::timeout(left, attempt(credentials.as_ref())).await {
+        ended.outcome = match tokio::time::timeout(left, attempt(credentials.clone())).await {
             Ok(outcome) => outcome.map_err(|error| without_secret(error, credentials.as_ref())),
             Err(_) => Err(self.too_late(call, &self.address)),
         };

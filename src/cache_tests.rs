@@ -26,7 +26,7 @@ impl Scripted {
     }
 }
 
-impl TokenSource for Arc<Scripted> {
+impl TokenSource for Scripted {
     fn token(&self) -> BoxFuture<'_, Result<AccessToken>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let asked = Instant::now();

@@ -3,6 +3,7 @@
 //! Connections are made on the first call, and again when they broke or stopped answering. Credentials go to this one
 //! origin and never over plaintext to another machine, unless that was allowed.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,9 +110,8 @@ impl Client {
         match &self.shared.channel {
             #[cfg(feature = "grpc")]
             Channel::Grpc(channel) => {
-                let attempt = async |credentials: Option<&Credentials>| {
-                    channel.unary(method, message.clone(), metadata.clone(), credentials).await
-                };
+                let attempt =
+                    |credentials| channel.unary(method, message.clone(), metadata.clone(), credentials);
                 self.run(options, false, attempt).await
             }
             #[cfg(feature = "http")]
@@ -132,9 +132,7 @@ impl Client {
         match &self.shared.channel {
             #[cfg(feature = "http")]
             Channel::Http(channel) => {
-                let attempt = async |credentials: Option<&Credentials>| {
-                    channel.request(request.clone(), credentials).await
-                };
+                let attempt = |credentials| channel.request(request.clone(), credentials);
                 self.run(options, request.method().is_idempotent(), attempt).await
             }
             #[cfg(feature = "grpc")]
@@ -152,12 +150,15 @@ impl Client {
     }
 
     /// Makes a call, unless the client is closed, or until it is.
-    async fn run<T>(
+    async fn run<T, F>(
         &self,
         options: &CallOptions,
         idempotent: bool,
-        attempt: impl AsyncFn(Option<&Credentials>) -> Result<T>,
-    ) -> Result<T> {
+        attempt: impl Fn(Option<Credentials>) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let mut closed = self.shared.closed.subscribe();
         let Shared { calls, channel, .. } = &*self.shared;
         tokio::select! {

@@ -67,11 +67,11 @@ impl GrpcChannel {
         method: &str,
         message: Bytes,
         mut metadata: HeaderMap,
-        credentials: Option<&Credentials>,
+        credentials: Option<Credentials>,
     ) -> Result<UnaryAnswer> {
         let method = method_path(method)?;
         refuse_reserved(&metadata)?;
-        if let Some(credentials) = credentials {
+        if let Some(credentials) = &credentials {
             Carrier::GrpcMetadata.insert(credentials, &mut metadata)?;
         }
         let mut channel = self.channel();

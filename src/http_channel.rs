@@ -65,13 +65,13 @@ impl HttpChannel {
     pub(crate) async fn request(
         &self,
         request: Request<Bytes>,
-        credentials: Option<&Credentials>,
+        credentials: Option<Credentials>,
     ) -> Result<Response<Bytes>> {
         let (parts, body) = request.into_parts();
         let url = self.join(&parts.uri)?;
         let mut headers = parts.headers;
         refuse_reserved(&headers)?;
-        if let Some(credentials) = credentials {
+        if let Some(credentials) = &credentials {
             Carrier::AuthorizationHeader.insert(credentials, &mut headers)?;
         }
         if !body.is_empty() {

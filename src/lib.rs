@@ -20,6 +20,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod bulk;
 mod cache;
 mod carrier;
 mod credentials;
@@ -88,6 +89,7 @@ mod keys;
 #[cfg(feature = "server")]
 mod verify;
 
+pub use bulk::{DEFAULT_CONCURRENCY, Progress, bulk};
 pub use cache::TokenCache;
 pub use carrier::{Carrier, Presented};
 pub use credentials::{AccessKey, Credentials, CredentialsKind};

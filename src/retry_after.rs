@@ -47,11 +47,7 @@ mod tests {
             ("Tue, 24 Nov 2026 12:00:30 GMT", None, None),
             ("99999999999999999999", None, None),
         ] {
-            assert_eq!(
-                retry_after(&headers(text, date)).map(|wait| wait.as_secs()),
-                expected,
-                "{text} {date:?}"
-            );
+            assert_eq!(read(&headers(text, date)).map(|wait| wait.as_secs()), expected, "{text} {date:?}");
         }
     }
 

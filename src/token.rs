@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -30,6 +31,16 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     /// A server refused this token: do not give it again if there can be another.
     fn invalidate(&self, refused: &AccessToken) {
         let _ = refused;
+    }
+}
+
+impl<S: TokenSource + ?Sized> TokenSource for Arc<S> {
+    fn token(&self) -> BoxFuture<'_, Result<AccessToken>> {
+        (**self).token()
+    }
+
+    fn invalidate(&self, refused: &AccessToken) {
+        (**self).invalidate(refused);
     }
 }
 

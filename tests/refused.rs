@@ -17,7 +17,7 @@ struct List {
     asked: AtomicUsize,
 }
 
-impl TokenSource for Arc<List> {
+impl TokenSource for List {
     fn token(&self) -> BoxFuture<'_, Result<AccessToken, Error>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mut tokens = self.tokens.lock().unwrap();
