@@ -23,6 +23,7 @@
 mod bulk;
 mod cache;
 mod carrier;
+mod clock;
 mod credentials;
 mod description;
 mod error;
@@ -31,9 +32,13 @@ mod json;
 mod layer;
 pub mod proto;
 mod secret;
+mod shared;
 mod slot;
+mod store;
+mod store_memory;
 mod supply;
 mod token;
+mod vault;
 
 #[cfg(feature = "http")]
 mod account;
@@ -92,6 +97,7 @@ mod verify;
 pub use bulk::{DEFAULT_CONCURRENCY, Progress, bulk};
 pub use cache::TokenCache;
 pub use carrier::{Carrier, Presented};
+pub use clock::Clock;
 pub use credentials::{AccessKey, Credentials, CredentialsKind};
 pub use description::Description;
 pub use error::{Error, ErrorKind, Result};
@@ -99,7 +105,11 @@ pub use id::{AppId, DevId};
 pub use json::{from_json, to_json};
 pub use layer::{Auth, AuthLayer, BoxError};
 pub use secret::Secret;
+pub use shared::SharedToken;
+pub use store::{Kept, StoreLock, TokenStore};
+pub use store_memory::MemoryStore;
 pub use token::{AccessToken, Lifetime, TokenFn, TokenSource};
+pub use vault::{Opened, StoreKey, Vault};
 
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use address::Transport;
@@ -128,4 +138,4 @@ pub use claims::{Claims, Name, Right, Rights};
 #[cfg(feature = "server")]
 pub use keys::{Algorithm, KeySet, PublicKey};
 #[cfg(feature = "server")]
-pub use verify::{Clock, Verifier};
+pub use verify::Verifier;

@@ -12,10 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use crate::{Claims, Error, ErrorKind, KeySet, Result, Secret};
-
-/// Tells the time. `exp` and `nbf` are the issuer's wall-clock times, so this is wall-clock time too.
-pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+use crate::{Claims, Clock, Error, ErrorKind, KeySet, Result, Secret};
 
 /// The algorithms that Go's JWT library knows; another name is refused before the issuer is looked at.
 const KNOWN_ALGORITHMS: [&str; 13] = [
