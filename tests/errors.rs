@@ -4,7 +4,7 @@ mod support;
 
 use support::{addresses, builder, client, device, id, sandbox, start};
 use ttn_auth::proto::handler::DeviceIdentifier;
-use ttn_auth::{Error, ErrorKind, Transport};
+use ttn_auth::{Credentials, Error, ErrorKind, RetryPolicy, Transport};
 use ttn_auth_sandbox::SandboxOptions;
 
 /// The error over each transport, which must be of this kind.
@@ -112,7 +112,9 @@ async fn bad_ids_and_messages_never_leave_or_are_refused_alike() {
 async fn a_rate_limit() {
     let sandbox = start(SandboxOptions { rate_limit: Some(1), ..Default::default() }).await;
     for address in addresses(&sandbox) {
-        let client = client(&sandbox, &address, &sandbox.bearer_token().unwrap());
+        let token = Credentials::parse(&sandbox.bearer_token().unwrap()).unwrap();
+        let once = builder(&sandbox, &address).retry(RetryPolicy::never());
+        let client = once.credentials(token).build().unwrap();
         let calls = (0..12).map(|_| {
             let manager = client.application_manager();
             tokio::spawn(async move { manager.get_device(&id("dev-1")).await })
