@@ -2,13 +2,14 @@
 import { answers } from './answers.mjs'
 import { prove } from './proof.mjs'
 import { total } from './scene.mjs'
+import { sources } from './sources.mjs'
 import { switches } from './switches.mjs'
 
 /** How many cases run at once: each has a network of its own, and most of them wait. */
 const TOGETHER = 6
 
 await prove(async (t) => {
-  const cases = [...answers, ...switches]
+  const cases = [...answers, ...switches, ...sources]
   const next = cases.values()
   await Promise.all(Array.from({ length: TOGETHER }, async () => {
     for (const run of next) {

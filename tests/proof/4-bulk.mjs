@@ -46,7 +46,8 @@ await prove(async (t) => {
     // A bucket of 5 may be full at the beginning.
     const least = (count - 2 * PER_SECOND) / PER_SECOND
     t.check(seconds >= least, `${name}: ${count} calls in ${seconds} s is faster than the limit`)
-    return `${name}: ${count - failed.length} of ${count} in ${Math.round(seconds)} s, ${twice.length} twice`
+    const { rateLimited } = await network.child.ask('get', 'counts')
+    return `${name}: ${count - failed.length} of ${count} in ${Math.round(seconds)} s (${rateLimited} refused and made again), ${twice.length} twice`
   }
 
   const byBulk = async (set, used, done) => {

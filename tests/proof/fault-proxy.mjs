@@ -13,13 +13,13 @@ export const WRONG_BODIES = {
   'a number as the token': ['application/json', '{"access_token":12345,"expires_in":3600}'],
 }
 
-/** What is asked for when a key is to be exchanged. */
-const EXCHANGE = '/api/v2/applications/token'
+/** Where redirects lead, and nobody should follow: a body with a key in it would follow too. */
+const ELSEWHERE = '/elsewhere'
 
 export class FaultProxy {
   /** By mode: how many requests came while it was on. */
   counts = {}
-  /** How many requests were for something other than an exchange, a redirect that was followed for one. */
+  /** How many redirects were followed. */
   strays = 0
   #mode = { name: 'pass' }
   #sockets = new Set()
@@ -93,12 +93,12 @@ export class FaultProxy {
   async #serve(incoming, answer) {
     const mode = this.#mode
     this.counts[mode.name] = (this.counts[mode.name] ?? 0) + 1
-    if (incoming.url !== EXCHANGE) this.strays += 1
+    if (incoming.url === ELSEWHERE) this.strays += 1
     const body = Buffer.concat(await incoming.toArray())
     if (mode.name === 'silent') return
     if (mode.name === 'reset') return incoming.socket.resetAndDestroy()
     if (mode.delay) await new Promise((resolve) => setTimeout(resolve, mode.delay))
-    if (mode.status) return answer.writeHead(mode.status, { location: `${this.address}/elsewhere` }).end()
+    if (mode.status) return answer.writeHead(mode.status, { location: `${this.address}${ELSEWHERE}` }).end()
     if (mode.wrong) return answer.writeHead(200, { 'content-type': mode.wrong[0] }).end(mode.wrong[1])
     const { status, headers, bytes } = await this.#ask(incoming, body)
     let sent = bytes

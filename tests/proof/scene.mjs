@@ -67,7 +67,7 @@ export class Scene {
 
   end() {
     total.exchanges += this.proxy.requests()
-    this.check(this.proxy.strays === 0, `${this.proxy.strays} requests went elsewhere`)
+    this.check(this.proxy.strays === 0, `${this.proxy.strays} redirects were followed`)
     this.t.progress(this.name)
   }
 

@@ -42,9 +42,8 @@ async function revoked(t) {
 /** A token that is good for an hour is good by any of these clocks; one of five minutes never is. */
 const clock = (whose, offset) => async (t) => {
   const ahead = whose === 'handler' ? offset : -offset
-  const name = `clock of the ${whose} ${offset > 0 ? '+' : '-'}10 min`
-  const scene = await Scene.start(t, name)
-  await scene.tell('setClock', whose, offset)
+  const scene = await Scene.start(t, `clock of the ${whose} ${offset > 0 ? '+' : '-'}10 min`)
+  await scene.tell('setClock', { [whose]: offset })
   const exchanges = await scene.exchanges(() => together(scene.clients(), async (client) => {
     for (let round = 0; round < 3; round += 1) await scene.succeed(client)
   }))
@@ -60,7 +59,7 @@ const clock = (whose, offset) => async (t) => {
     for (let round = 0; round < 3; round += 1) await scene.fail(client, 'AUTH_TOKEN_EXPIRED', 20, 'short tokens')
   }))
   scene.check(wasted <= 8, `${wasted} exchanges of two clients for tokens that are over on arrival`)
-  await scene.tell('setClock', whose, 0)
+  await scene.tell('setClock', { [whose]: 0 })
   await together(both, async (client) => {
     const call = () => client.getDevice({ app_id: scene.network.appId, dev_id: scene.network.devId })
     const back = await until(() => call().then(() => true, () => after(100)), 5000)
@@ -85,6 +84,6 @@ async function stopped(t) {
 export const switches = [
   rotated,
   revoked,
-  ...['account-server', 'handler'].flatMap((whose) => [TEN_MINUTES, -TEN_MINUTES].map((offset) => clock(whose, offset))),
+  ...['accountServer', 'handler'].flatMap((whose) => [TEN_MINUTES, -TEN_MINUTES].map((offset) => clock(whose, offset))),
   stopped,
 ]
