@@ -1,7 +1,6 @@
 // Cases of number 3: every kind of source, when its token is taken back and when the account server is away.
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, renameSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { Client, Credentials, TokenSource } from './calls.mjs'
@@ -116,7 +115,8 @@ async function callback(t) {
 async function elsewhere(t) {
   const scene = await Scene.start(t, 'source: a file and the environment')
   const { appId, accessKey, devId } = scene.network
-  const path = join(mkdtempSync(join(tmpdir(), 'ttn-proof-key-')), 'key')
+  // Not among the evidence: it is the one file that must hold the key.
+  const path = join(t.folder, 'key')
   writeFileSync(path, `${accessKey}\n`)
   const exchange = { accountServer: scene.proxy.address, appId }
   const credentials = Credentials.fromFile(path, { appId })
