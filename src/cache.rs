@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::slot::{Decision, Slot};
 use crate::{AccessToken, Error, ErrorKind, Result, TokenSource};
@@ -100,11 +101,13 @@ impl<S: TokenSource> TokenCache<S> {
         let start = || {
             let (done, load) = watch::channel(None);
             let ends = LoadEnds(self.0.clone());
-            tokio::spawn(async move {
+            let task = async move {
                 let outcome = ends.0.ask().await;
                 drop(ends);
                 done.send_replace(Some(outcome));
-            });
+            };
+            let span = tracing::debug_span!(target: "ttn_auth::load", "load", source = ?self.0.source);
+            tokio::spawn(task.instrument(span));
             load
         };
         state.load.get_or_insert_with(start).clone()

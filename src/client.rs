@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::attempt::Calls;
 use crate::{Credentials, Error, ErrorKind, Result, Transport, UnaryAnswer};
@@ -161,10 +162,11 @@ impl Client {
     {
         let mut closed = self.shared.closed.subscribe();
         let Shared { calls, channel, .. } = &*self.shared;
+        let span = tracing::debug_span!(target: "ttn_auth::call", "call", address = calls.address);
         tokio::select! {
             biased;
             _ = closed.wait_for(|closed| *closed) => Err(Error::new(ErrorKind::Cancelled, "the client is closed")),
-            answer = calls.run(options, idempotent, attempt) => {
+            answer = calls.run(options, idempotent, attempt).instrument(span) => {
                 // A connection on which a call ran out of time may be dead without having said so (a router that forgot
                 // it); the next call makes a new one. Calls still waiting on the old one keep it.
                 if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Timeout && !error.is_unsent()) {
