@@ -38,6 +38,8 @@ struct Call {
     attempts: u32,
     /// The token that was refused, and how. Never a second one.
     refused: Option<(Credentials, Error)>,
+    /// How the attempt before this one ended.
+    last: Option<Error>,
     /// An earlier attempt may have been carried out.
     may_be_done: bool,
     begun: Instant,
@@ -69,6 +71,7 @@ impl Calls {
             left: limit,
             attempts: 0,
             refused: None,
+            last: None,
             may_be_done: false,
             begun: Instant::now(),
         };
@@ -87,6 +90,7 @@ impl Calls {
             if !self.again(&mut call, &error, credentials, started, idempotent).await {
                 return Err(if call.may_be_done { error.after_lost_answer() } else { error });
             }
+            call.last = Some(error);
         }
     }
 
@@ -104,7 +108,9 @@ impl Calls {
                 return ended;
             }
             Err(_) => {
-                ended.outcome = Err(self.too_late(call, "the token source").before_sending());
+                // What was wrong before says more.
+                let late = || self.too_late(call, "the token source").before_sending();
+                ended.outcome = Err(call.last.clone().unwrap_or_else(late));
                 call.left = Duration::ZERO;
                 return ended;
             }

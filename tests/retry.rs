@@ -252,3 +252,33 @@ async fn a_deletion_whose_answer_was_lost_has_succeeded() {
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_source_of_tokens_is_waited_for_within_the_time_limit() {
+    use std::future::pending;
+    use ttn_auth::{Error, TokenFn};
+    let client = |source: Arc<dyn ttn_auth::TokenSource>| {
+        Client::builder("http://127.0.0.1:1").token_source(source).build().unwrap()
+    };
+    let get = || Request::get("/x").body(Bytes::new()).unwrap();
+    let limit = CallOptions::timeout(Duration::from_millis(700));
+    let silent = client(Arc::new(TokenFn::new("silent", pending)));
+    let error = silent.request(get(), &limit).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.message(), error.is_unsent()),
+        (ErrorKind::Timeout, "the token source did not answer within 700 ms", true)
+    );
+    // One that failed before: that error says more.
+    let asked = AtomicUsize::new(0);
+    let failing = client(Arc::new(TokenFn::new("failing", move || {
+        let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            match first {
+                true => Err(Error::new(ErrorKind::ExchangeUnavailable, "down")),
+                false => pending().await,
+            }
+        }
+    })));
+    let error = failing.request(get(), &limit).await.unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::ExchangeUnavailable, "down"));
+}
