@@ -5,6 +5,7 @@
 //! holds what was sent. Source: wire.md, section 3.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -31,8 +32,8 @@ const KNOWN: [(&str, &str); 1] = [("ttn-account-v2", "https://account.thethingsn
 /// A client of one account server. Cheap to clone.
 #[derive(Clone)]
 pub struct AccountServer {
-    base: Url,
-    login: Option<Login>,
+    base: Arc<Url>,
+    login: Arc<Login>,
     time_limit: Duration,
     http: reqwest::Client,
 }
@@ -103,20 +104,20 @@ impl AccountServer {
         let http = builder.build().map_err(|e| {
             Error::new(ErrorKind::Internal, "cannot set HTTP up").with_source(e.without_url())
         })?;
-        Ok(Self { base, login: None, time_limit: TIME_LIMIT, http })
+        Ok(Self { base: Arc::new(base), login: Arc::new(Login::Nobody), time_limit: TIME_LIMIT, http })
     }
 
     /// The same as an OAuth client, which some account servers ask for before they exchange a key.
     #[must_use]
     pub fn with_client(mut self, id: impl Into<String>, secret: Secret) -> Self {
-        self.login = Some(Login::Client { id: id.into(), secret });
+        self.login = Arc::new(Login::Client { id: id.into(), secret });
         self
     }
 
     /// The same as a component of the network, such as a Handler, with its bearer token; in place of an OAuth client.
     #[must_use]
     pub fn with_bearer_token(mut self, token: Secret) -> Self {
-        self.login = Some(Login::Bearer(token));
+        self.login = Arc::new(Login::Bearer(token));
         self
     }
 
@@ -159,7 +160,7 @@ impl AccountServer {
 
     async fn exchange_with(&self, body: &serde_json::Value, key: &Secret) -> Result<Exchanged> {
         let request = self.http.post(self.url("/api/v2/applications/token"));
-        let request = self.log_in(request, plain).json(body);
+        let request = self.login.put(request, plain).json(body);
         let answer: TokenAnswer = self.send(request, &[key], |_, _| ErrorKind::InvalidKey).await?;
         Ok(Exchanged { expires_in: answer.expires_in(), token: answer.access_token() })
     }
@@ -200,7 +201,7 @@ impl AccountServer {
             _ => ErrorKind::Protocol,
         };
         // Section 2.3.1: encoded like a form before they are encoded as Basic.
-        let request = self.log_in(request, encoded);
+        let request = self.login.put(request, encoded);
         let secrets = [refresh_token, &Secret::new(encoded(refresh_token.expose()))];
         let answer: TokenAnswer = self.send(request, &secrets, kind).await.map_err(|error| {
             let refused = match error.kind() {
@@ -215,20 +216,9 @@ impl AccountServer {
     }
 
     fn url(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
+        let mut url = Url::clone(&self.base);
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
-    }
-
-    fn log_in(
-        &self,
-        request: reqwest::RequestBuilder,
-        encode: fn(&str) -> String,
-    ) -> reqwest::RequestBuilder {
-        match &self.login {
-            Some(login) => login.put(request, encode),
-            None => request,
-        }
     }
 
     /// Sends a request with `secrets` in it; `refused` tells the meaning of a refusal from its status and its text.
@@ -261,7 +251,7 @@ impl AccountServer {
                 Error::new(ErrorKind::Protocol, "the account server's answer cannot be understood")
             });
         }
-        let own = self.login.as_ref().map(Login::secrets).unwrap_or_default();
+        let own = self.login.secrets();
         let secrets = secrets.iter().copied().chain(&own);
         let redact = |text: &str| secrets.fold(text.to_owned(), |text, secret| secret.redact(&text));
         Err(refusal(status, &headers, &body, refused).map_message(redact))

@@ -12,6 +12,7 @@ use crate::Secret;
 
 #[derive(Clone)]
 pub(crate) enum Login {
+    Nobody,
     Client { id: String, secret: Secret },
     Bearer(Secret),
 }
@@ -20,6 +21,7 @@ impl Login {
     /// Puts it on a request; `encode` is how a client's id and secret are written before they become Basic.
     pub(crate) fn put(&self, request: RequestBuilder, encode: fn(&str) -> String) -> RequestBuilder {
         match self {
+            Self::Nobody => request,
             Self::Client { id, secret } => {
                 let secret = Secret::new(encode(secret.expose()));
                 request.basic_auth(encode(id), Some(secret.expose()))
@@ -31,6 +33,7 @@ impl Login {
     /// What no message may repeat.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
         match self {
+            Self::Nobody => Vec::new(),
             Self::Client { id, secret } => {
                 let basic = |encode: fn(&str) -> String| {
                     Secret::new(STANDARD.encode(format!("{}:{}", encode(id), encode(secret.expose()))))
@@ -45,6 +48,7 @@ impl Login {
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Nobody => f.write_str("nobody"),
             Self::Client { id, .. } => write!(f, "client {id:?}"),
             Self::Bearer(_) => f.write_str("bearer token"),
         }
