@@ -373,6 +373,47 @@ export interface SandboxOptions {
   httpsPort?: number
   accountPort?: number
   discoveryPort?: number
+  /** What answers say of a token's lifetime: the truth (`true`, the default), nothing (`false`), or this. */
+  expiresIn?: boolean | number | string
+  /** How many seconds ago tokens were issued when they are handed out. Default: 0. */
+  tokenAge?: number
+  /** Clocks that are wrong. */
+  clock?: SandboxClock
+  /** The OAuth client that the account server grants tokens to, with `clientSecret`. Default: anyone. */
+  clientId?: string
+  clientSecret?: string
+  /**
+   * A file that everything is written to before it is acknowledged, one line of JSON each, and read from at the start: a
+   * sandbox that was killed goes on where it was, if it gets the same ports. It has mode 0600, because it holds the signing
+   * keys and access keys of this stand-in. For one sandbox at a time.
+   */
+  journal?: string
+}
+
+/** By how many seconds each clock is ahead; behind, if negative. */
+export interface SandboxClock {
+  /** Claims `iat`, `nbf` and `exp` of the tokens that it issues. */
+  accountServer?: number
+  /** Whether a token has expired. */
+  handler?: number
+}
+
+/** How often a sandbox was asked for what, since it was started. */
+export interface SandboxCounts {
+  /** Exchanges of a key for a token, granted or not. */
+  exchanges: number
+  /** Sign-ins of a person, granted or not. */
+  signIns: number
+  /** Refresh tokens to be replaced, granted or not. */
+  refreshes: number
+  /** Tokens to be restricted, granted or not. */
+  restricts: number
+  /** Reads of the public key. */
+  keys: number
+  /** Writes to the Handler that were carried out: of applications, devices and simulated uplinks. */
+  writes: number
+  /** Calls that the Handler's rate limit refused. */
+  rateLimited: number
 }
 
 /** What is right or wrong with a minted token. */
@@ -408,6 +449,8 @@ export interface MintOptions {
   issuer?: string
   /** Claim `sub`; a fresh one if absent. The rate limit counts per subject. */
   subject?: string
+  /** The component that it belongs to, such as `handler/dev`: an account server exchanges keys for it. */
+  component?: string
 }
 
 export interface Sandbox {
@@ -541,16 +584,50 @@ export declare class Sandbox {
   get devId(): string
   /** An access key with every right on the application. */
   get accessKey(): string
-  /** A bearer token with every right on the application, valid for an hour from the start. */
+  /** A bearer token with every right on the application, issued at the start, valid for an hour. */
   get bearerToken(): string
   /** How many exchanges of a key for a token the account server has been asked for. */
   get exchanges(): number
+  /** How often it was asked for what, since it was started. */
+  get counts(): SandboxCounts
   /** Mints a bearer token, good or bad. By default one like `bearerToken`, with a subject of its own. */
   mintToken(options?: MintOptions): string
   /** Adds an access key of an application, and returns it. */
   addAccessKey(appId: string, rights: string[]): string
-  /** An outage: the account server ends, the rest stays. */
-  stopAccountServer(): void
+  /**
+   * Withdraws an access key: the account server refuses it. The Handler goes on with a token that it has for it, as V2
+   * does, until a minute before that expires, or `reloadKeys()`.
+   */
+  removeAccessKey(key: string): void
   /** Closes every listener and connection. May be called again. */
   stop(): Promise<void>
+  /**
+   * The account server signs with another key, and takes no token of the old one. The Handler keeps the old key, as V2
+   * does, and so refuses new tokens until `reloadKeys()`.
+   */
+  rotateSigningKey(): void
+  /**
+   * What a restart does to a real Handler: it reads the account server's key again, and forgets what it exchanged access
+   * keys for.
+   */
+  reloadKeys(): Promise<void>
+  /** Takes every bearer token back that was issued so far, `bearerToken` too: `token is revoked`. Access keys stay good. */
+  revokeTokens(): void
+  /** Takes one bearer token back. */
+  revoke(token: string): void
+  /** Sets clocks wrong, or right with 0. A clock that is not named stays as it is. */
+  setClock(clock: SandboxClock): void
+  /** How long tokens are valid that are handed out from now on, in seconds. */
+  setTokenLifetime(seconds: number): void
+  /**
+   * Tokens that are handed out from now on were issued so many seconds ago: with their lifetime or more, they have
+   * expired when they arrive. `expires_in` stays.
+   */
+  setTokenAge(seconds: number): void
+  /** What answers say of a token's lifetime from now on: the truth (`true`), nothing (`false`), or this. */
+  setExpiresIn(expiresIn?: boolean | number | string): void
+  /** An outage: the account server ends, the rest stays. No request is answered after this. */
+  stopAccountServer(): void
+  /** The end of the outage: it listens on its port again when the promise resolves. */
+  startAccountServer(): Promise<void>
 }

@@ -28,6 +28,7 @@ Options:
   --rate-limit N|off     calls a second for each subject and application (default: 5, as V2 has it)
   --token-lifetime S     how long tokens are valid that access keys are exchanged for, in seconds (default: 3600)
   --algorithm NAME       how the account server signs: ES256 (default) or RS256
+  --journal FILE         keep everything in this file, and go on where it ends; its mode is 0600, it holds the sandbox's keys
 ${PORTS.map((name) => `  --${name}-port N`.padEnd(25) + '(default: any free port)').join('\n')}
   --help                 print this
   --version              print the version
@@ -50,6 +51,7 @@ function read(args) {
     help: flag,
     version: flag,
     algorithm: text,
+    journal: text,
     'rate-limit': text,
     'token-lifetime': text,
     ...Object.fromEntries(ports.map((name) => [name, text])),
@@ -61,7 +63,7 @@ function read(args) {
     throw new Error(`unknown argument ${JSON.stringify(positionals.find((each) => each !== 'sandbox') ?? 'sandbox')}`)
   }
   const settings = {}
-  if (values.algorithm !== undefined) settings.algorithm = values.algorithm
+  for (const name of ['algorithm', 'journal']) if (values[name] !== undefined) settings[name] = values[name]
   for (const name of ['rate-limit', 'token-lifetime', ...ports]) {
     const value = values[name]
     if (value === undefined) continue

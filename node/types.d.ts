@@ -373,6 +373,47 @@ export interface SandboxOptions {
   httpsPort?: number
   accountPort?: number
   discoveryPort?: number
+  /** What answers say of a token's lifetime: the truth (`true`, the default), nothing (`false`), or this. */
+  expiresIn?: boolean | number | string
+  /** How many seconds ago tokens were issued when they are handed out. Default: 0. */
+  tokenAge?: number
+  /** Clocks that are wrong. */
+  clock?: SandboxClock
+  /** The OAuth client that the account server grants tokens to, with `clientSecret`. Default: anyone. */
+  clientId?: string
+  clientSecret?: string
+  /**
+   * A file that everything is written to before it is acknowledged, one line of JSON each, and read from at the start: a
+   * sandbox that was killed goes on where it was, if it gets the same ports. It has mode 0600, because it holds the signing
+   * keys and access keys of this stand-in. For one sandbox at a time.
+   */
+  journal?: string
+}
+
+/** By how many seconds each clock is ahead; behind, if negative. */
+export interface SandboxClock {
+  /** Claims `iat`, `nbf` and `exp` of the tokens that it issues. */
+  accountServer?: number
+  /** Whether a token has expired. */
+  handler?: number
+}
+
+/** How often a sandbox was asked for what, since it was started. */
+export interface SandboxCounts {
+  /** Exchanges of a key for a token, granted or not. */
+  exchanges: number
+  /** Sign-ins of a person, granted or not. */
+  signIns: number
+  /** Refresh tokens to be replaced, granted or not. */
+  refreshes: number
+  /** Tokens to be restricted, granted or not. */
+  restricts: number
+  /** Reads of the public key. */
+  keys: number
+  /** Writes to the Handler that were carried out: of applications, devices and simulated uplinks. */
+  writes: number
+  /** Calls that the Handler's rate limit refused. */
+  rateLimited: number
 }
 
 /** What is right or wrong with a minted token. */
@@ -408,6 +449,8 @@ export interface MintOptions {
   issuer?: string
   /** Claim `sub`; a fresh one if absent. The rate limit counts per subject. */
   subject?: string
+  /** The component that it belongs to, such as `handler/dev`: an account server exchanges keys for it. */
+  component?: string
 }
 
 export interface Sandbox {

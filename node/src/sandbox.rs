@@ -1,18 +1,19 @@
 //! `Sandbox`: the stand-in network, in this process.
 
+mod options;
+
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::{Object, ToNapiValue, Unknown};
 use napi_derive::napi;
 use ttn_auth::{Result, Secret};
-use ttn_auth_sandbox::{Algorithm, Mint, Ports, RATE_LIMIT, Sandbox as Inner, SandboxOptions};
+use ttn_auth_sandbox::Sandbox as Inner;
 
 use crate::args::{self, Fields};
 use crate::contained::Contained;
-use crate::error::{guard, invalid};
+use crate::error::guard;
 use crate::promise::{Call, promise};
 
 thread_local! {
@@ -38,73 +39,13 @@ impl Sandbox {
     }
 }
 
-fn sandbox_options(options: &Fields) -> Result<SandboxOptions> {
-    let mut set = SandboxOptions { rate_limit: rate_limit(options)?, ..SandboxOptions::default() };
-    if let Some(seconds) = options.count::<u32>("tokenLifetime")? {
-        set.token_lifetime = Duration::from_secs(u64::from(seconds));
-    }
-    set.algorithm = match options.text("algorithm")?.as_deref() {
-        None | Some("ES256") => Algorithm::Es256,
-        Some("RS256") => Algorithm::Rs256,
-        Some(_) => return Err(invalid("algorithm must be 'ES256' or 'RS256'")),
-    };
-    let port = |name| match options.count::<u16>(name) {
-        Ok(port) => Ok(port.unwrap_or_default()),
-        Err(_) => Err(invalid(format!("{name} must be a port from 0 (any free one) to 65535"))),
-    };
-    set.ports = Ports {
-        grpc: port("grpcPort")?,
-        grpcs: port("grpcsPort")?,
-        http: port("httpPort")?,
-        https: port("httpsPort")?,
-        account: port("accountPort")?,
-        discovery: port("discoveryPort")?,
-    };
-    Ok(set)
-}
-
-/// A number of calls a second, or `false`.
-fn rate_limit(options: &Fields) -> Result<Option<u32>> {
-    let wrong = |_| invalid("rateLimit must be a number of calls a second above 0, or false");
-    if options.flag("rateLimit").is_ok_and(|flag| flag == Some(false)) {
-        return Ok(None);
-    }
-    match options.count::<u32>("rateLimit").map_err(wrong)? {
-        None => Ok(Some(RATE_LIMIT)),
-        Some(0) => Err(wrong(invalid(""))),
-        limit => Ok(limit),
-    }
-}
-
-fn mint(options: &Fields) -> Result<Mint> {
-    let mut mint = Mint {
-        issuer: options.text("issuer")?,
-        subject: options.text("subject")?,
-        app_id: options.text("appId")?,
-        rights: options.texts("rights")?,
-        scope: options.texts("scope")?,
-        ..Mint::default()
-    };
-    if let Some(kind) = options.text("kind")? {
-        mint.kind = kind.parse()?;
-    }
-    mint.expires_in = match options.number("expiresIn")? {
-        // 2^53: above, not every whole number has its own double.
-        Some(seconds) if seconds.fract() != 0.0 || seconds.abs() > 9_007_199_254_740_992.0 => {
-            return Err(invalid("expiresIn must be a whole number of seconds"));
-        }
-        seconds => seconds.map(|seconds| seconds as i64),
-    };
-    Ok(mint)
-}
-
 #[napi]
 impl Sandbox {
     /// Starts a network; every server listens when the promise resolves.
     #[napi(catch_unwind, ts_args_type = "options?: SandboxOptions", ts_return_type = "Promise<Sandbox>")]
     pub fn start<'a>(env: &'a Env, options: Option<Unknown<'a>>) -> napi::Result<Object<'a>> {
         let prepare = || {
-            let options = sandbox_options(&Fields::optional(options, "options")?)?;
+            let options = options::sandbox_options(&Fields::optional(options, "options")?)?;
             Ok(Call { future: Inner::start(options), signal: None })
         };
         promise(env, prepare, |env, inner| guard(env, || Self::new(inner))?.into_unknown(env))
@@ -170,7 +111,7 @@ impl Sandbox {
         self.inner.access_key()
     }
 
-    /// A bearer token with every right on the application, valid for an hour from the start.
+    /// A bearer token with every right on the application, issued at the start, valid for an hour.
     #[napi(getter, catch_unwind)]
     pub fn bearer_token(&self) -> String {
         self.bearer_token.expose().to_owned()
@@ -182,10 +123,29 @@ impl Sandbox {
         u32::try_from(self.inner.exchanges()).unwrap_or(u32::MAX)
     }
 
+    /// How often it was asked for what, since it was started.
+    #[napi(getter, catch_unwind, ts_return_type = "SandboxCounts")]
+    pub fn counts<'a>(&self, env: &'a Env) -> napi::Result<Object<'a>> {
+        let counts = self.inner.counts();
+        let mut object = Object::new(env)?;
+        for (name, count) in [
+            ("exchanges", counts.exchanges),
+            ("signIns", counts.sign_ins),
+            ("refreshes", counts.refreshes),
+            ("restricts", counts.restricts),
+            ("keys", counts.keys),
+            ("writes", counts.writes),
+            ("rateLimited", counts.rate_limited),
+        ] {
+            object.set(name, u32::try_from(count).unwrap_or(u32::MAX))?;
+        }
+        Ok(object)
+    }
+
     /// Mints a bearer token, good or bad. By default one like `bearerToken`, with a subject of its own.
     #[napi(catch_unwind, ts_args_type = "options?: MintOptions")]
     pub fn mint_token(&self, env: &Env, options: Option<Unknown>) -> napi::Result<String> {
-        guard(env, || self.inner.mint(&mint(&Fields::optional(options, "options")?)?))
+        guard(env, || self.inner.mint(&options::mint(&Fields::optional(options, "options")?)?))
     }
 
     /// Adds an access key of an application, and returns it.
@@ -198,13 +158,11 @@ impl Sandbox {
         })
     }
 
-    /// An outage: the account server ends, the rest stays.
-    #[napi(catch_unwind)]
-    pub fn stop_account_server(&self, env: &Env) -> napi::Result<()> {
-        guard(env, || {
-            self.inner.stop_account_server();
-            Ok(())
-        })
+    /// Withdraws an access key: the account server refuses it. The Handler goes on with a token that it has for it, as V2
+    /// does, until a minute before that expires, or `reloadKeys()`.
+    #[napi(catch_unwind, ts_args_type = "key: string")]
+    pub fn remove_access_key(&self, env: &Env, key: Unknown) -> napi::Result<()> {
+        guard(env, || self.inner.remove_access_key(&args::text(key, "key")?))
     }
 
     /// Closes every listener and connection. May be called again.
@@ -224,3 +182,6 @@ impl Sandbox {
         promise(env, || Ok(Call { future, signal: None }), |env, ()| ().into_unknown(env))
     }
 }
+
+// Last, so that index.d.ts has them last.
+mod switches;

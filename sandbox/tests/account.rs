@@ -10,7 +10,7 @@ use ttn_auth::{
     AccountServer, AppId, Authenticator, CallOptions, Client, Clock, Credentials, Discovery, ErrorKind,
     KeySet, Presented, Right, Secret, Transport, Verifier,
 };
-use ttn_auth_sandbox::{Algorithm, ISSUER, Sandbox, SandboxOptions};
+use ttn_auth_sandbox::{Algorithm, ISSUER, Mint, Sandbox, SandboxOptions};
 
 async fn start() -> (Sandbox, AccountServer) {
     let sandbox = Sandbox::start(SandboxOptions { rate_limit: None, ..Default::default() }).await.unwrap();
@@ -118,6 +118,113 @@ async fn a_person_signs_in_and_refreshes_once() {
     ] {
         assert!(call(&sandbox, "POST", "/users/token", None, wrong).await["access_token"].is_null());
     }
+}
+
+/// A sandbox that grants tokens to one client only, and that client.
+async fn with_client() -> (Sandbox, AccountServer) {
+    let client = Some(("the client".to_owned(), Secret::new("s3cr&t:%")));
+    let sandbox =
+        Sandbox::start(SandboxOptions { client, rate_limit: None, ..Default::default() }).await.unwrap();
+    let server = AccountServer::new(&sandbox.account_server()).unwrap();
+    (sandbox, server.with_client("the client", Secret::new("s3cr&t:%")))
+}
+
+/// What a person gets who signs in with a form.
+async fn sign_in(sandbox: &Sandbox, authorization: Option<&str>, form: &str) -> Value {
+    let client = Client::builder(sandbox.account_server()).build().unwrap();
+    let request = http::Request::post("/users/token")
+        .header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+    let request = match authorization {
+        Some(value) => request.header("authorization", value),
+        None => request,
+    };
+    let request = request.body(Bytes::copy_from_slice(form.as_bytes())).unwrap();
+    match client.request(request, &CallOptions::default()).await {
+        Ok(answer) => serde_json::from_slice(answer.body()).unwrap(),
+        Err(error) => json!(error.http_status()),
+    }
+}
+
+const PASSWORD: &str = "grant_type=password&username=sandbox&password=sandbox";
+
+#[tokio::test]
+async fn a_form_is_as_good_as_json_and_a_refresh_token_is_good_for_one_use() {
+    let (sandbox, server) = start().await;
+    let answer = sign_in(&sandbox, None, PASSWORD).await;
+    let first = Secret::new(answer["refresh_token"].as_str().unwrap());
+    let second = server.refresh(&first).await.unwrap();
+    assert_eq!(second.expires_in, Duration::from_secs(3600));
+    let refused = server.refresh(&first).await.unwrap_err();
+    assert!(!refused.is_transient(), "{refused}");
+    server.refresh(&second.refresh_token.unwrap()).await.unwrap();
+    for (wrong, status) in
+        [(format!("{PASSWORD}&username=x"), 400), (String::new(), 400), (PASSWORD.replace("=s", "=x"), 401)]
+    {
+        assert_eq!(sign_in(&sandbox, None, &wrong).await, json!(status), "{wrong}");
+    }
+    let counts = sandbox.counts();
+    assert_eq!((counts.sign_ins, counts.refreshes), (3, 3), "the repeated field was not even read");
+}
+
+#[tokio::test]
+async fn tokens_are_granted_to_the_client_only_if_there_is_one() {
+    let (sandbox, server) = with_client().await;
+    let anyone = AccountServer::new(&sandbox.account_server()).unwrap();
+    let wrong = anyone.clone().with_client("the client", Secret::new("guess"));
+    // The Handler is the client too.
+    let key = Secret::new(sandbox.access_key());
+    let client =
+        Client::builder(sandbox.grpc_address()).credentials(Credentials::parse(key.expose()).unwrap());
+    let app_id = ttn_auth::proto::handler::ApplicationIdentifier { app_id: "test-app".into() };
+    client.build().unwrap().application_manager().get_application(&app_id).await.unwrap();
+
+    // "the client:s3cr&t:%", as it is.
+    let basic = "Basic dGhlIGNsaWVudDpzM2NyJnQ6JQ==";
+    assert_eq!(sign_in(&sandbox, None, PASSWORD).await, json!(401));
+    let answer = sign_in(&sandbox, Some(basic), PASSWORD).await;
+    let refresh = Secret::new(answer["refresh_token"].as_str().unwrap());
+    for server in [&anyone, &wrong] {
+        let error = server.exchange(&app(), &key).await.unwrap_err();
+        assert_eq!(error.message(), "invalid_client");
+        server.refresh(&refresh).await.unwrap_err();
+    }
+    server.exchange(&app(), &key).await.unwrap();
+    // It was not used up by those who may not use it.
+    server.refresh(&refresh).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_components_token_exchanges_keys_in_place_of_the_client() {
+    let (sandbox, _) = with_client().await;
+    let exchange = async |mint: &Mint| {
+        let token = Secret::new(sandbox.mint(mint).unwrap());
+        let server = AccountServer::new(&sandbox.account_server()).unwrap().with_bearer_token(token);
+        server.exchange(&app(), &Secret::new(sandbox.access_key())).await
+    };
+    let component = Mint { component: Some("handler/dev".into()), ..Default::default() };
+    exchange(&component).await.unwrap();
+    let expired = Mint { expires_in: Some(-5), ..component };
+    for refused in [expired, Mint::default()] {
+        assert!(!exchange(&refused).await.unwrap_err().is_transient());
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_and_its_end_outlive_a_restart() {
+    let path = std::env::temp_dir().join(format!("ttn-auth-refresh-{}", std::process::id()));
+    let options = SandboxOptions { journal: Some(path.clone()), ..Default::default() };
+    let sandbox = Sandbox::start(options.clone()).await.unwrap();
+    let first = sign_in(&sandbox, None, PASSWORD).await;
+    let first = Secret::new(first["refresh_token"].as_str().unwrap());
+    let server = AccountServer::new(&sandbox.account_server()).unwrap();
+    let second = server.refresh(&first).await.unwrap().refresh_token.unwrap();
+    let ports = sandbox.ports();
+    sandbox.stop().await;
+    let again = Sandbox::start(SandboxOptions { ports, ..options }).await.unwrap();
+    assert!(server.refresh(&first).await.is_err());
+    server.refresh(&second).await.unwrap();
+    again.stop().await;
+    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]
