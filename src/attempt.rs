@@ -78,6 +78,9 @@ impl Calls {
         loop {
             self.pace.turn().await?;
             let Ended { outcome, credentials, started } = self.attempt(&mut call, &attempt).await;
+            if let Some(Credentials::Token(token)) = credentials.as_ref().filter(|_| takes_token(&outcome)) {
+                token.accept();
+            }
             let error = match outcome {
                 Ok(answer) => {
                     self.pace.accepted(started);
@@ -175,6 +178,15 @@ impl Calls {
     fn too_late(&self, call: &Call, who: &str) -> Error {
         let message = format!("{who} did not answer within {} ms", call.limit.as_millis());
         Error::new(ErrorKind::Timeout, message)
+    }
+}
+
+/// Whether the server looked beyond the token, so that the token is good.
+fn takes_token<T>(outcome: &Result<T>) -> bool {
+    use ErrorKind::{AlreadyExists, NotFound, PermissionDenied, RateLimited};
+    match outcome {
+        Ok(_) => true,
+        Err(error) => matches!(error.kind(), AlreadyExists | NotFound | PermissionDenied | RateLimited),
     }
 }
 

@@ -21,7 +21,7 @@ const PART_OF_LIFE: u32 = 4;
 /// Below this a wait would be a busy loop, however little life is left.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 
-/// A token that was good for so long has ended a row of refusals.
+/// A token that was not refused for so long was good, even if nobody has said so.
 const QUIET: Duration = Duration::from_secs(64);
 
 /// The token and the last failure.
@@ -29,7 +29,7 @@ const QUIET: Duration = Duration::from_secs(64);
 pub(crate) struct Slot {
     token: Option<Held>,
     failure: Option<Failure>,
-    /// Tokens refused in a row.
+    /// Tokens refused in a row, none of which was ever good.
     refusals: u32,
 }
 
@@ -95,12 +95,16 @@ impl Slot {
         (Err(error.with_retry_after(wait)), attempt)
     }
 
-    /// Drops the token that a server refused; whether it did. The first refusal always counts. When the token that came
-    /// instead is refused as well, something else is wrong (the server checks with another key), and exchanging at every
-    /// call would help nobody: then a token is kept at least 1, 2, 4 .. 32 s.
+    /// Drops the token that a server refused; whether it did. A token that was good before is always dropped, and so is the
+    /// first one that never was. When the one that came instead is refused as well, something else is wrong (the server
+    /// checks with another key), and exchanging at every call would help nobody: then a token is kept at least 1, 2, 4 ..
+    /// 32 s.
     pub(crate) fn refuse(&mut self, now: Instant, refused: &AccessToken) -> bool {
         let Some(held) = self.token.as_ref().filter(|held| held.token == *refused) else { return false };
         let age = now - held.since;
+        if held.token.was_accepted() || age >= QUIET {
+            self.refusals = 0;
+        }
         let hold = match self.refusals {
             0 => Duration::ZERO,
             count => WAIT.0.saturating_mul(1 << (count - 1).min(5)),
@@ -108,7 +112,7 @@ impl Slot {
         if age < hold {
             return false;
         }
-        self.refusals = if age >= QUIET { 1 } else { self.refusals.saturating_add(1) };
+        self.refusals = self.refusals.saturating_add(1);
         self.token = None;
         true
     }

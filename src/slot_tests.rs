@@ -161,6 +161,20 @@ fn repeated_refusals_are_held_back_and_forgiven() {
 }
 
 #[test]
+fn tokens_that_were_good_are_dropped_as_often_as_they_are_taken_back() {
+    let start = Instant::now();
+    let mut slot = Slot::default();
+    for n in 0..5 {
+        let next = token(start, &format!("t{n}"));
+        let _ = slot.record(start, Ok(next.clone()), 0.0);
+        next.accept();
+        assert!(slot.refuse(start, &next), "{n}");
+    }
+    let _ = slot.record(start, Ok(token(start, "never-good")), 0.0);
+    assert!(!slot.refuse(start, &token(start, "never-good")));
+}
+
+#[test]
 fn a_token_of_unknown_life_is_used_until_it_is_refused() {
     let start = Instant::now();
     let mut slot = Slot::default();

@@ -10,6 +10,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -49,6 +50,8 @@ impl<S: TokenSource + ?Sized> TokenSource for Arc<S> {
 pub struct AccessToken {
     secret: Secret,
     lifetime: Option<Lifetime>,
+    /// Clones share it.
+    accepted: Arc<AtomicBool>,
 }
 
 impl AccessToken {
@@ -65,7 +68,7 @@ impl AccessToken {
                 "this looks like an access key (<issuer>.<secret>), not like a bearer token",
             ));
         }
-        Ok(Self { secret, lifetime: None })
+        Ok(Self { secret, lifetime: None, accepted: Arc::default() })
     }
 
     /// The same with how long it is good for.
@@ -78,6 +81,17 @@ impl AccessToken {
     /// The token's text.
     pub fn secret(&self) -> &Secret {
         &self.secret
+    }
+
+    /// A server took it.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(crate) fn accept(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a server has ever taken it.
+    pub(crate) fn was_accepted(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// How long it is good for, if that is known: not for a token that was given as it is.
