@@ -94,6 +94,38 @@ impl Credentials {
         }
     }
 
+    /// A credential in an environment variable, of this kind or of the kind that its shape tells. Blanks and line breaks
+    /// around it are left out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if `name` is no variable's name; [`ErrorKind::InvalidCredentials`] if the variable is
+    /// not set, or what is in it is not such a credential.
+    pub fn from_env(name: &str, kind: Option<CredentialsKind>) -> Result<Self> {
+        // Not repeated: it may be the credential itself, given in the wrong place.
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            let message = "an environment variable's name has letters, digits and underscores only";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let wrong = |what: &str| invalid(format!("the environment variable {name} {what}"));
+        let value = std::env::var_os(name).ok_or_else(|| wrong("is not set"))?;
+        let value = Secret::new(value.into_string().map_err(|_| wrong("is not text in UTF-8"))?);
+        match value.expose().trim() {
+            "" => Err(wrong("is empty")),
+            text => {
+                Self::of_kind(kind, text).map_err(|error| wrong(&format!("is no good: {}", error.message())))
+            }
+        }
+    }
+
+    /// Of this kind, or of the kind that its shape tells.
+    pub(crate) fn of_kind(kind: Option<CredentialsKind>, text: &str) -> Result<Self> {
+        match kind {
+            Some(CredentialsKind::BearerToken) => Self::bearer_token(text),
+            Some(CredentialsKind::AccessKey) => Self::access_key(text),
+            None => Self::parse(text),
+        }
+    }
+
     /// Which credential it is.
     pub fn kind(&self) -> CredentialsKind {
         match self {
@@ -244,6 +276,22 @@ pub(crate) mod tests {
         // Legal, if unusual: a key without its issuer, and a token that is no JWT.
         assert!(Credentials::access_key("abc").is_ok());
         assert!(Credentials::bearer_token("opaque").is_ok());
+    }
+
+    #[test]
+    fn a_variable_is_read_and_named_when_it_is_no_good() {
+        // Cargo sets these for every test.
+        let error = Credentials::from_env("CARGO_PKG_NAME", None).unwrap_err();
+        assert!(error.message().starts_with("the environment variable CARGO_PKG_NAME is no good: neither"));
+        let version = Credentials::from_env("CARGO_PKG_NAME", Some(CredentialsKind::AccessKey)).unwrap();
+        assert_eq!(version.secret().expose(), env!("CARGO_PKG_NAME"));
+        let error = Credentials::from_env("TTN_AUTH_NEVER_SET", None).unwrap_err();
+        assert_eq!(error.message(), "the environment variable TTN_AUTH_NEVER_SET is not set");
+        for name in ["", "ttn-account-v2.hunter2", "A=B", "A\0"] {
+            let error = Credentials::from_env(name, None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            assert!(!error.message().contains("hunter2"));
+        }
     }
 
     #[test]

@@ -4,7 +4,10 @@
 use futures_util::future::BoxFuture;
 
 use crate::obtain::obtain;
-use crate::{AccessKey, AccessToken, AccountServer, AppId, Result, TokenSource};
+use crate::{
+    AccessKey, AccessToken, AccountServer, AppId, Credentials, CredentialsFile, Error, ErrorKind, Result,
+    TokenSource,
+};
 
 /// Exchanges an access key for a token, every time it is asked. [`TokenCache`](crate::TokenCache) remembers.
 ///
@@ -30,6 +33,8 @@ pub struct KeyExchange {
 pub enum KeyOrigin {
     /// The key itself.
     Key(AccessKey),
+    /// A file with the key in it, read again when it changes.
+    File(CredentialsFile),
 }
 
 impl KeyExchange {
@@ -44,7 +49,18 @@ impl KeyExchange {
     }
 
     async fn get(&self) -> Result<AccessToken> {
-        let KeyOrigin::Key(key) = &self.key;
+        let key = self.key.read().await?;
+        match self.exchange(&key).await {
+            // It may have been replaced in this very second.
+            Err(refused) if refused.kind() == ErrorKind::InvalidKey => match self.key.read_again().await {
+                Some(next) if next != key => self.exchange(&next).await,
+                _ => Err(refused),
+            },
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange(&self, key: &AccessKey) -> Result<AccessToken> {
         obtain("key-exchange", self.server.exchange_own(&self.app, key.secret())).await
     }
 }
@@ -53,10 +69,45 @@ impl TokenSource for KeyExchange {
     fn token(&self) -> BoxFuture<'_, Result<AccessToken>> {
         Box::pin(self.get())
     }
+
+    fn invalidate(&self, _refused: &AccessToken) {
+        // Whoever takes tokens back may have replaced the key as well.
+        if let KeyOrigin::File(file) = &self.key {
+            file.invalidate();
+        }
+    }
+}
+
+impl KeyOrigin {
+    async fn read(&self) -> Result<AccessKey> {
+        match self {
+            Self::Key(key) => Ok(key.clone()),
+            Self::File(file) => match file.credentials().await? {
+                Credentials::Key(key) => Ok(key),
+                Credentials::Token(_) => Err(Error::new(
+                    ErrorKind::InvalidCredentials,
+                    "the credentials file has a bearer token in it; what is exchanged is an access key",
+                )),
+            },
+        }
+    }
+
+    /// What is in the file at this moment, if it comes from a file.
+    async fn read_again(&self) -> Option<AccessKey> {
+        let Self::File(file) = self else { return None };
+        file.invalidate();
+        self.read().await.ok()
+    }
 }
 
 impl From<AccessKey> for KeyOrigin {
     fn from(key: AccessKey) -> Self {
         Self::Key(key)
+    }
+}
+
+impl From<CredentialsFile> for KeyOrigin {
+    fn from(file: CredentialsFile) -> Self {
+        Self::File(file)
     }
 }
