@@ -104,6 +104,22 @@ export interface CredentialsDescription {
   appId?: string
 }
 
+/** Where a `TokenSource` has its tokens from. */
+export type TokenSourceKind = 'callback'
+
+/** What a token function gives. */
+export type GivenToken =
+  | string
+  | Credentials
+  | {
+      token: string
+      /** How long it is valid from now, in seconds. Absent, 0 and less: not known, and a JWT's own claims count. */
+      expiresIn?: number | null
+    }
+
+/** Gives a token when one is needed. */
+export type TokenFunction = () => GivenToken | PromiseLike<GivenToken>
+
 /** Options of one call. */
 export interface CallOptions {
   /** The time limit in milliseconds, instead of the client's. */
@@ -350,6 +366,11 @@ export interface LogEntry {
 export interface Credentials {
   /** The kind, without the secret. */
   toJSON(): { kind: CredentialsKind }
+}
+
+export interface TokenSource {
+  /** The kind, without a token. */
+  toJSON(): { kind: TokenSourceKind }
 }
 
 export interface Client {
@@ -630,4 +651,33 @@ export declare class Sandbox {
   stopAccountServer(): void
   /** The end of the outage: it listens on its port again when the promise resolves. */
   startAccountServer(): Promise<void>
+}
+
+/**
+ * Gives a bearer token whenever it is asked, and a new one before the old one ends. It remembers its token: one is asked
+ * for once, for any number of calls, clients and `token()`s, and again in the background before half of its life is over.
+ *
+ * What it shows of itself is its kind, never a secret.
+ */
+export declare class TokenSource {
+  private constructor()
+  /**
+   * Tokens from a function of your own: a vault, another service, a token that someone pastes in. It is called when a
+   * token is needed, and gives a string, `{ token, expiresIn }` or `Credentials` of kind `bearer-token`, or a promise of
+   * these. It has 10 s (`AUTH_TIMEOUT`).
+   *
+   * What it throws is the `cause` of the error that calls reject with: `AUTH_EXCHANGE_UNAVAILABLE`, or the code of the
+   * `AuthError` that it threw. It is not called again at once after that.
+   */
+  static callback(give: TokenFunction): TokenSource
+  /** Where the tokens come from. */
+  get kind(): TokenSourceKind
+  /** A token that is good now. */
+  token(): Promise<string>
+  /** The header to send over HTTP. It holds the token. */
+  headers(): Promise<{ authorization: string }>
+  /** The metadata to send over gRPC. It holds the token. */
+  metadata(): Promise<{ token: string }>
+  /** Says that a server refused this token, which is then not given again. Clients do so by themselves. */
+  invalidate(token: string): void
 }

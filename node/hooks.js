@@ -1,6 +1,7 @@
 'use strict'
 // What JavaScript does for the addon (src/hooks.rs).
 
+const { bridge } = require('./bridge.js')
 const { build } = require('./error.js')
 const { body, entries, query } = require('./request.js')
 
@@ -12,6 +13,7 @@ function hooks(native) {
   const watched = new WeakMap()
 
   return {
+    ...bridge(native),
     error: build,
     parse: (text) => JSON.parse(text),
     stringify: (value) => JSON.stringify(value),

@@ -33,6 +33,7 @@ function disposable(Class, dispose) {
 }
 
 show(native.Credentials, 'kind')
+show(native.TokenSource, 'kind')
 show(native.Client, 'address', 'transport')
 disposable(native.Client, async function () {
   this.close()
@@ -46,5 +47,6 @@ module.exports.AuthError = AuthError
 module.exports.bulk = bulk
 module.exports.Credentials = native.Credentials
 module.exports.Client = native.Client
+module.exports.TokenSource = native.TokenSource
 module.exports.Sandbox = native.Sandbox
 module.exports.version = version

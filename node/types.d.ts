@@ -104,6 +104,22 @@ export interface CredentialsDescription {
   appId?: string
 }
 
+/** Where a `TokenSource` has its tokens from. */
+export type TokenSourceKind = 'callback'
+
+/** What a token function gives. */
+export type GivenToken =
+  | string
+  | Credentials
+  | {
+      token: string
+      /** How long it is valid from now, in seconds. Absent, 0 and less: not known, and a JWT's own claims count. */
+      expiresIn?: number | null
+    }
+
+/** Gives a token when one is needed. */
+export type TokenFunction = () => GivenToken | PromiseLike<GivenToken>
+
 /** Options of one call. */
 export interface CallOptions {
   /** The time limit in milliseconds, instead of the client's. */
@@ -350,6 +366,11 @@ export interface LogEntry {
 export interface Credentials {
   /** The kind, without the secret. */
   toJSON(): { kind: CredentialsKind }
+}
+
+export interface TokenSource {
+  /** The kind, without a token. */
+  toJSON(): { kind: TokenSourceKind }
 }
 
 export interface Client {

@@ -8,6 +8,7 @@ use napi::Env;
 use napi::bindgen_prelude::Unknown;
 use ttn_auth::{Error, ErrorKind};
 
+use crate::bridge::Thrown;
 use crate::hooks;
 
 /// No honest chain of causes is longer.
@@ -50,7 +51,8 @@ pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Error {
 /// The `AuthError` as an exception. `cause` is a JavaScript value, such as a signal's reason.
 pub(crate) fn thrown(env: &Env, error: &Error, cause: Option<Unknown>) -> napi::Error {
     match build(env, error, cause) {
-        Ok(value) => napi::Error::from(value),
+        // `From` would turn its cause into text, which a symbol cannot be.
+        Ok(value) => napi::Error::from_unknown_without_coercion(value),
         // No AuthError could be made: an exception of the caller's own is pending, or the environment ends.
         Err(other) => other,
     }
@@ -64,7 +66,13 @@ pub(crate) fn build<'a>(
 ) -> napi::Result<Unknown<'a>> {
     let mut causes = Vec::new();
     let mut next = error.source();
+    let mut cause = cause;
     while let Some(source) = next.filter(|_| causes.len() < MAX_CAUSES) {
+        // An exception of JavaScript's is the cause as it is.
+        if let Some(thrown) = source.downcast_ref::<Thrown>().and_then(|thrown| thrown.0.number()) {
+            cause = Some(hooks::kept(env, thrown)?);
+            break;
+        }
         causes.push(source.to_string());
         next = source.source();
     }

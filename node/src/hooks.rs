@@ -13,7 +13,7 @@ use napi::bindgen_prelude::{
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
-use crate::promise;
+use crate::{bridge, events, promise};
 
 /// Code, kind, message, hint, transient, gRPC code, HTTP status, the causes' texts, and the cause itself where it is a
 /// JavaScript value.
@@ -38,6 +38,8 @@ struct Hooks {
     entries: FunctionRef<Unknown<'static>, Vec<Vec<String>>>,
     watch: FunctionRef<FnArgs<(Unknown<'static>, u32)>, bool>,
     unwatch: FunctionRef<u32, Unknown<'static>>,
+    keep: FunctionRef<Unknown<'static>, u32>,
+    kept: FunctionRef<u32, Unknown<'static>>,
 }
 
 thread_local! {
@@ -59,10 +61,14 @@ pub fn register(functions: Object) -> Result<()> {
         entries: function(&functions, "entries")?,
         watch: function(&functions, "watch")?,
         unwatch: function(&functions, "unwatch")?,
+        keep: function(&functions, "keep")?,
+        kept: function(&functions, "kept")?,
     };
     // The old ones are dropped outside the borrow: dropping calls into Node.
     let old = HOOKS.with(|slot| slot.borrow_mut().replace(Rc::new(hooks)));
     drop(old);
+    bridge::open(&function(&functions, "receive")?)?;
+    events::install();
     Ok(())
 }
 
@@ -125,4 +131,14 @@ pub(crate) fn watch(env: &Env, signal: Unknown, number: u32) -> Result<bool> {
 /// Stops listening; the signal's reason, if it is aborted.
 pub(crate) fn unwatch<'a>(env: &'a Env, number: u32) -> Result<Unknown<'a>> {
     call(env, |hooks| &hooks.unwatch, number)
+}
+
+/// Keeps a value in JavaScript, and tells its number.
+pub(crate) fn keep(env: &Env, value: Unknown) -> Result<u32> {
+    call(env, |hooks| &hooks.keep, value)
+}
+
+/// The value that is kept under a number.
+pub(crate) fn kept<'a>(env: &'a Env, number: u32) -> Result<Unknown<'a>> {
+    call(env, |hooks| &hooks.kept, number)
 }

@@ -2,16 +2,20 @@
 //!
 //! Three rules hold everywhere here. A panic never leaves Rust, since it would end the process: synchronous items are
 //! `catch_unwind`, futures and callbacks are wrapped by hand (`promise.rs`). Every error that JavaScript sees is its own
-//! `AuthError` (`error.rs`). Handles of JavaScript values stay on their thread; what crosses is plain data (`hooks.rs`).
+//! `AuthError` (`error.rs`). Handles of JavaScript values stay on their thread; what crosses is plain data (`hooks.rs` on the
+//! way of a call, `bridge.rs` at any time and from any thread).
 
 #![cfg_attr(test, allow(dead_code, reason = "napi leaves its registrations out of test builds"))]
 #![allow(unreachable_pub, reason = "napi exports what is `pub`")]
 
 mod args;
+mod bridge;
+mod callback;
 mod client;
 mod contained;
 mod credentials;
 mod error;
+mod events;
 mod hooks;
 mod manager;
 #[cfg(feature = "test-panics")]
@@ -20,3 +24,4 @@ mod promise;
 mod raw;
 mod runtime;
 mod sandbox;
+mod source;

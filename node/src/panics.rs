@@ -83,3 +83,9 @@ impl PanicClass {
         panic!("on purpose: static method");
     }
 }
+
+/// A message to JavaScript that panics on its way.
+#[napi(catch_unwind)]
+pub fn panic_message() {
+    crate::bridge::send_panic();
+}

@@ -77,6 +77,27 @@ test('a panic when a future is dropped leaves no promise pending', () => {
   assert.match(lines[0], /^AuthError AUTH_INTERNAL /)
 })
 
+test('a panic on the way of a message to JavaScript loses that message only', () => {
+  const { lines, stderr } = run(`
+    for (let i = 0; i < 3; i++) native.panicMessage()
+    console.log(await native.TokenSource.callback(() => 'token').token())
+  `)
+  assert.deepEqual(lines, ['token'])
+  assert.equal(stderr.split('on purpose: message').length, 4)
+})
+
+test('a token function in an addon whose question was never asked', () => {
+  // `settle` and `fail` take whatever numbers they get.
+  const { lines } = run(`
+    native.settle(12345, 'token', 1)
+    native.fail(12345, 54321, 'AUTH_TIMEOUT')
+    show(sync(() => native.settle('x')))
+    console.log(await native.TokenSource.callback(() => 'token').token())
+  `)
+  assert.match(lines[0], /^(Type)?Error /)
+  assert.equal(lines[1], 'token')
+})
+
 test('a panic in a destructor that the garbage collector runs', () => {
   const { stderr } = run(`
     for (let i = 0; i < 100; i++) new native.PanicClass(false)

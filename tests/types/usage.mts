@@ -4,6 +4,7 @@ import {
   Client,
   Credentials,
   Sandbox,
+  TokenSource,
   bulk,
   version,
   type Application,
@@ -14,8 +15,10 @@ import {
   type CredentialsDescription,
   type Device,
   type DevicePage,
+  type GivenToken,
   type HttpResponse,
   type LorawanDevice,
+  type TokenSourceKind,
   type UnaryAnswer,
 } from '@thingskey/ttn-auth'
 
@@ -114,6 +117,23 @@ export async function jobs(client: Client, devices: AsyncIterable<Device>, signa
   await bulk([1], () => 0, { concurrency: '4' })
   // @ts-expect-error a result may be an error
   read[0]?.value
+}
+
+export async function sources(give: () => Promise<GivenToken>): Promise<void> {
+  const source = TokenSource.callback(give)
+  same<typeof source, TokenSource>(true)
+  same<typeof source.kind, TokenSourceKind>(true)
+  same<ReturnType<TokenSource['token']>, Promise<string>>(true)
+  same<ReturnType<TokenSource['headers']>, Promise<{ authorization: string }>>(true)
+  same<ReturnType<TokenSource['metadata']>, Promise<{ token: string }>>(true)
+  source.invalidate(await source.token())
+  void [() => 'x', () => ({ token: 'x', expiresIn: 5 }), async () => Credentials.bearerToken('x')].map((each) => TokenSource.callback(each))
+  // @ts-expect-error a function gives them
+  TokenSource.callback('x')
+  // @ts-expect-error OAuth's names are not ours
+  TokenSource.callback(() => ({ access_token: 'x', expires_in: 5 }))
+  // @ts-expect-error a source is made by a function of its kind
+  new TokenSource()
 }
 
 export function errors(error: unknown): string {

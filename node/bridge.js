@@ -1,0 +1,56 @@
+'use strict'
+// What Rust says to JavaScript (src/bridge.rs): token functions to call, events to publish. `receive` must never throw: there
+// is nobody above it.
+
+const { channel } = require('node:diagnostics_channel')
+const { AuthError } = require('./error.js')
+
+/** Kept, because Node forgets a channel that nobody refers to. */
+const channels = Object.fromEntries(
+  ['exchange', 'refresh', 'refused', 'retry', 'store', 'file'].map((name) => [`ttn-auth:${name}`, channel(`ttn-auth:${name}`)]),
+)
+
+/** The two ends for one loaded addon. */
+function bridge(native) {
+  // Token functions, and what they threw, for as long as Rust refers to them.
+  const kept = new Map()
+  let last = 0
+
+  const keep = (value) => {
+    do last = (last + 1) >>> 0
+    while (kept.has(last))
+    kept.set(last, value)
+    return last
+  }
+
+  /** The token and the life, in seconds, that a token function's answer holds; no token if it is something else. */
+  function read(answer) {
+    if (typeof answer === 'string') return [answer]
+    if (answer instanceof native.Credentials) return answer.kind === 'bearer-token' ? [answer.metadata().token] : []
+    const { token, expiresIn } = answer ?? {}
+    const known = expiresIn ?? undefined
+    return typeof token === 'string' && (known === undefined || typeof known === 'number') ? [token, known] : []
+  }
+
+  async function ask(number, request) {
+    try {
+      const [token, expiresIn] = read(await kept.get(number)())
+      native.settle(request, token, expiresIn)
+    } catch (exception) {
+      native.fail(request, keep(exception), exception instanceof AuthError ? exception.code : undefined)
+    }
+  }
+
+  return {
+    keep,
+    kept: (number) => kept.get(number),
+
+    receive(what, number, request, fields) {
+      if (what === 'ask') ask(number, request)
+      else if (what === 'release') kept.delete(number)
+      else if (channels[what]?.hasSubscribers) channels[what].publish({ ...fields })
+    },
+  }
+}
+
+module.exports = { bridge }

@@ -1,0 +1,110 @@
+//! `TokenSource`: where tokens come from, always remembered by a cache.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Object, ToNapiValue, Unknown};
+use napi::{Env, ValueType};
+use napi_derive::napi;
+use ttn_auth::{AccessToken, Carrier, Result, TokenCache};
+
+use crate::args;
+use crate::bridge;
+use crate::callback::Callback;
+use crate::contained::Contained;
+use crate::error::{guard, invalid};
+use crate::promise::{Call, promise};
+use crate::runtime::runtime;
+
+/// Gives a bearer token whenever it is asked, and a new one before the old one ends. It remembers its token: one is asked
+/// for once, for any number of calls, clients and `token()`s, and again in the background before half of its life is over.
+///
+/// What it shows of itself is its kind, never a secret.
+#[napi]
+pub struct TokenSource {
+    pub(crate) inner: Contained<Arc<dyn ttn_auth::TokenSource>>,
+    kind: &'static str,
+}
+
+impl TokenSource {
+    /// With a cache around it.
+    fn cached(kind: &'static str, source: impl ttn_auth::TokenSource) -> Self {
+        Self { inner: Contained::new(Arc::new(TokenCache::new(source))), kind }
+    }
+
+    /// Calls a JavaScript function for a token.
+    pub(crate) fn of_function(env: &Env, function: Unknown) -> Result<Self> {
+        match args::kind(function)? {
+            ValueType::Function => Ok(Self::cached("callback", Callback(bridge::keep(env, function)?))),
+            _ => Err(invalid("the token source must be a function that returns a token or a promise of one")),
+        }
+    }
+
+    /// A promise of the token, as `entry` writes it.
+    fn give<'a>(
+        &self,
+        env: &'a Env,
+        write: impl for<'e> FnOnce(&'e Env, AccessToken) -> napi::Result<Unknown<'e>> + Send + 'static,
+    ) -> napi::Result<Object<'a>> {
+        let source = Arc::clone(&self.inner);
+        let future = async move { source.token().await };
+        promise(env, || Ok(Call { future, signal: None }), write)
+    }
+
+    fn entry<'a>(&self, env: &'a Env, carrier: Carrier) -> napi::Result<Object<'a>> {
+        self.give(env, move |env, token| {
+            let (name, value) = carrier.entry(&ttn_auth::Credentials::Token(token));
+            let mut entry = Object::new(env)?;
+            entry.set(name, value.expose())?;
+            entry.into_unknown(env)
+        })
+    }
+}
+
+#[napi]
+impl TokenSource {
+    /// Tokens from a function of your own: a vault, another service, a token that someone pastes in. It is called when a
+    /// token is needed, and gives a string, `{ token, expiresIn }` or `Credentials` of kind `bearer-token`, or a promise of
+    /// these. It has 10 s (`AUTH_TIMEOUT`).
+    ///
+    /// What it throws is the `cause` of the error that calls reject with: `AUTH_EXCHANGE_UNAVAILABLE`, or the code of the
+    /// `AuthError` that it threw. It is not called again at once after that.
+    #[napi(catch_unwind, ts_args_type = "give: TokenFunction")]
+    pub fn callback(env: &Env, give: Unknown) -> napi::Result<Self> {
+        guard(env, || Self::of_function(env, give))
+    }
+
+    /// Where the tokens come from.
+    #[napi(getter, catch_unwind, ts_return_type = "TokenSourceKind")]
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// A token that is good now.
+    #[napi(catch_unwind, ts_return_type = "Promise<string>")]
+    pub fn token<'a>(&self, env: &'a Env) -> napi::Result<Object<'a>> {
+        self.give(env, |env, token| token.secret().expose().to_owned().into_unknown(env))
+    }
+
+    /// The header to send over HTTP. It holds the token.
+    #[napi(catch_unwind, ts_return_type = "Promise<{ authorization: string }>")]
+    pub fn headers<'a>(&self, env: &'a Env) -> napi::Result<Object<'a>> {
+        self.entry(env, Carrier::AuthorizationHeader)
+    }
+
+    /// The metadata to send over gRPC. It holds the token.
+    #[napi(catch_unwind, ts_return_type = "Promise<{ token: string }>")]
+    pub fn metadata<'a>(&self, env: &'a Env) -> napi::Result<Object<'a>> {
+        self.entry(env, Carrier::GrpcMetadata)
+    }
+
+    /// Says that a server refused this token, which is then not given again. Clients do so by themselves.
+    #[napi(catch_unwind, ts_args_type = "token: string")]
+    pub fn invalidate(&self, env: &Env, token: Unknown) -> napi::Result<()> {
+        guard(env, || {
+            let refused = AccessToken::new(args::text(token, "token")?)?;
+            let _context = runtime()?.enter();
+            self.inner.invalidate(&refused);
+            Ok(())
+        })
+    }
+}
