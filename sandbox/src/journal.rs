@@ -5,8 +5,8 @@
 //! Nothing waits for the disk: what the system has taken survives the process, but not a power cut. The first line holds
 //! all that a new sandbox begins with, so a start that was cut off is no start at all.
 //!
-//! One sandbox at a time may have a journal. Its mode is 0600, because it holds what a sandbox knows: signing keys, access
-//! keys, refresh tokens. They are a stand-in's, and worth nothing elsewhere.
+//! One sandbox at a time may have a journal. Its mode is 0600, because it holds what a sandbox knows: signing keys, its
+//! certificate's key, access keys, refresh tokens. They are a stand-in's, and worth nothing elsewhere.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -54,7 +54,7 @@ pub(crate) enum Entry {
     SetApplication(handler::Application),
     DeleteApplication(handler::ApplicationIdentifier),
     /// The whole device as it is stored, not only what was sent.
-    SetDevice(handler::Device),
+    SetDevice(Box<handler::Device>),
     DeleteDevice(handler::DeviceIdentifier),
     SimulateUplink(handler::SimulatedUplinkMessage),
 }

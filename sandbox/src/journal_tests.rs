@@ -91,7 +91,7 @@ fn every_entry() -> Vec<Entry> {
         Entry::Refresh { issued: "r2".into(), used: Some("r".into()) },
         Entry::RegisterApplication(app.clone()),
         Entry::SetApplication(Application { app_id: "a".into(), decoder: "x".into(), ..Default::default() }),
-        Entry::SetDevice(device),
+        Entry::SetDevice(device.into()),
         Entry::DeleteDevice(DeviceIdentifier { app_id: "a".into(), dev_id: "d".into() }),
         Entry::SimulateUplink(uplink),
         Entry::DeleteApplication(app),

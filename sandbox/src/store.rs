@@ -91,13 +91,13 @@ impl Applications<'_> {
             return Err(exists("Device with AppEUI and DevEUI"));
         }
         let device = device::updated(stored, sent);
-        self.write(Entry::SetDevice(device))
+        self.write(Entry::SetDevice(device.into()))
     }
 
     /// Adds a device that a sandbox begins with; of two with the same id the last counts.
     pub(crate) fn add_device(&mut self, app: &AppId, device: handler::Device) -> Result<()> {
         self.registered(app)?;
-        self.write(Entry::SetDevice(device::updated(None, device)))
+        self.write(Entry::SetDevice(device::updated(None, device).into()))
     }
 
     pub(crate) fn delete_device(&mut self, app: &AppId, dev: &DevId) -> Result<()> {
@@ -141,7 +141,7 @@ impl Applications<'_> {
             }
             Entry::SetDevice(device) => {
                 let application = self.applications.entry(device.app_id.clone()).or_default();
-                application.devices.insert(device.dev_id.clone(), device.clone());
+                application.devices.insert(device.dev_id.clone(), handler::Device::clone(device));
             }
             Entry::DeleteDevice(device) => {
                 if let Some(application) = self.applications.get_mut(&device.app_id) {

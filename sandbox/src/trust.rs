@@ -31,14 +31,15 @@ impl Trust {
     /// Reads the key again, and forgets what keys were exchanged for: what a restart does.
     pub(crate) async fn reload(&self) -> Result<()> {
         let key = self.server.key().await?;
-        self.set(key);
+        let authenticator = authenticator(&self.issuer, &self.server, &self.clock, key.clone());
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (key, authenticator);
         Ok(())
     }
 
     /// Forgets what access keys were exchanged for.
     pub(crate) fn forget(&self) {
-        let key = self.current.read().unwrap_or_else(PoisonError::into_inner).0.clone();
-        self.set(key);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        current.1 = authenticator(&self.issuer, &self.server, &self.clock, current.0.clone());
     }
 
     pub(crate) fn clock(&self) -> &OffClock {
@@ -52,11 +53,6 @@ impl Trust {
             self.issuer.revoked().check(token.expose())?;
         }
         Ok(claims)
-    }
-
-    fn set(&self, key: PublicKey) {
-        let authenticator = authenticator(&self.issuer, &self.server, &self.clock, key.clone());
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (key, authenticator);
     }
 }
 

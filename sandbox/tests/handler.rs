@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use ttn_auth::proto::handler::{Application, ApplicationIdentifier, DeviceIdentifier};
-use ttn_auth::{CallOptions, Client, Credentials, Error, ErrorKind, Page, Result};
+use ttn_auth::{CallOptions, Client, Credentials, Error, ErrorKind, Page, Result, RetryPolicy};
 use ttn_auth_sandbox::{Mint, Sandbox, SandboxOptions};
 
 fn free() -> SandboxOptions {
@@ -60,7 +60,9 @@ async fn calls_beyond_five_a_second_are_refused_over_both_transports() {
         } else {
             (sandbox.grpc_address(), "Rate limit for ")
         };
-        let manager = client(&sandbox, address, token(&sandbox)).application_manager();
+        // One that waits for its turn would not be refused.
+        let client = Client::builder(address).credentials(token(&sandbox)).retry(RetryPolicy::never());
+        let manager = client.build().unwrap().application_manager();
         let mut calls = JoinSet::new();
         // Five at once, and at most five more that wait for the next filling.
         for _ in 0..20 {
@@ -70,6 +72,7 @@ async fn calls_beyond_five_a_second_are_refused_over_both_transports() {
         let results: Vec<Result<_>> = calls.join_all().await;
         let refused: Vec<&Error> = results.iter().filter_map(|result| result.as_ref().err()).collect();
         assert!(refused.len() >= 10 && refused.len() < 20, "{}", refused.len());
+        assert_eq!(sandbox.counts().rate_limited, refused.len());
         for error in refused {
             assert_eq!(error.kind(), ErrorKind::RateLimited, "{error}");
             assert!(error.message().starts_with(prefix), "{error}");

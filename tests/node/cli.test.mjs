@@ -85,7 +85,7 @@ test('help and version', () => {
   for (const args of [['--help'], ['sandbox', '--help']]) {
     const { status, stdout } = run(...args)
     assert.equal(status, 0)
-    for (const option of ['--json', '--rate-limit', '--grpc-port', '--discovery-port']) assert.ok(stdout.includes(option), option)
+    for (const option of ['--json', '--rate-limit', '--journal', '--grpc-port', '--discovery-port']) assert.ok(stdout.includes(option), option)
   }
   assert.match(run('--version').stdout, /^\d+\.\d+\.\d+\n$/)
 })
@@ -103,6 +103,8 @@ test('wrong arguments end with 2 and say what is wrong', () => {
     [['sandbox', '--http-port=-1'], /--http-port needs a port from 0/],
     [['sandbox', '--rate-limit', 'none'], /--rate-limit needs a number or off/],
     [['sandbox', '--algorithm', 'none'], /algorithm must be/],
+    [['sandbox', '--journal'], /--journal/],
+    [['sandbox', '--journal', '/'], /the journal cannot be opened/],
   ]) {
     const { status, stdout, stderr } = run(...args)
     assert.equal(status, 2, stderr)
