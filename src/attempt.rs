@@ -1,6 +1,7 @@
 //! How one call becomes an answer: a turn, credentials, an attempt, and again where that may help.
 //!
-//! - A refused token is replaced, and the call made once more; never twice. It was not carried out.
+//! - A refused token (or a refused key that is kept in a file) is replaced, and the call made once more; never twice. It
+//!   was not carried out.
 //! - A call that came too soon (8 ResourceExhausted, 429) was not carried out either: it waits for another turn.
 //! - Otherwise the [`RetryPolicy`] decides.
 //!
@@ -36,7 +37,7 @@ struct Call {
     left: Duration,
     /// Attempts that count for the retry policy.
     attempts: u32,
-    /// The token that was refused, and how. Never a second one.
+    /// What was refused, and how. Never a second one.
     refused: Option<(Credentials, Error)>,
     /// How the attempt before this one ended.
     last: Option<Error>,
@@ -147,7 +148,7 @@ impl Calls {
         if call.left.is_zero() {
             return false;
         }
-        if let Some(refused) = credentials.filter(|_| error.refuses_token() && call.refused.is_none()) {
+        if let Some(refused) = credentials.filter(|sent| call.refused.is_none() && refuses(sent, error)) {
             let dropped = self.supply.invalidate(&refused);
             tracing::warn!(target: "ttn_auth::refused", code = error.code(), dropped);
             call.refused = Some((refused, error.clone()));
@@ -178,6 +179,14 @@ impl Calls {
     fn too_late(&self, call: &Call, who: &str) -> Error {
         let message = format!("{who} did not answer within {} ms", call.limit.as_millis());
         Error::new(ErrorKind::Timeout, message)
+    }
+}
+
+/// Whether the server refused what it was sent, rather than what was asked for.
+fn refuses(sent: &Credentials, error: &Error) -> bool {
+    match sent {
+        Credentials::Token(_) => error.refuses_token(),
+        Credentials::Key(_) => matches!(error.kind(), ErrorKind::InvalidKey | ErrorKind::UnknownIssuer),
     }
 }
 

@@ -9,7 +9,10 @@ use crate::client::Channel;
 use crate::pace::Pace;
 use crate::retry::RetryBudget;
 use crate::supply::Supply;
-use crate::{Carrier, Client, Credentials, Error, ErrorKind, Result, RetryPolicy, TokenSource, Transport};
+use crate::{
+    Carrier, Client, Credentials, CredentialsFile, Error, ErrorKind, Result, RetryPolicy, TokenSource,
+    Transport,
+};
 
 /// The time limit of a call, and of a connection's set-up, unless another is given.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +43,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn token_source(mut self, source: Arc<dyn TokenSource>) -> Self {
         self.supply = Supply::Source(source);
+        self
+    }
+
+    /// Sends the bearer token or access key that is in this file at the time of each call.
+    #[must_use]
+    pub fn credentials_file(mut self, file: CredentialsFile) -> Self {
+        self.supply = Supply::File(file);
         self
     }
 

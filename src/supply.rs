@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Credentials, Error, Result, TokenSource};
+use crate::{Credentials, CredentialsFile, Error, Result, TokenSource};
 
 /// Where a client's credentials come from.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +10,7 @@ pub(crate) enum Supply {
     #[default]
     Nothing,
     Fixed(Credentials),
+    File(CredentialsFile),
     Source(Arc<dyn TokenSource>),
 }
 
@@ -19,6 +20,7 @@ impl Supply {
         Ok(match self {
             Self::Nothing => None,
             Self::Fixed(credentials) => Some(credentials.clone()),
+            Self::File(file) => Some(file.credentials().await.map_err(Error::before_sending)?),
             Self::Source(source) => {
                 Some(Credentials::Token(source.token().await.map_err(Error::before_sending)?))
             }
@@ -28,11 +30,10 @@ impl Supply {
     /// A server refused these: whether there may be others.
     pub(crate) fn invalidate(&self, refused: &Credentials) -> bool {
         match (self, refused) {
-            (Self::Source(source), Credentials::Token(token)) => {
-                source.invalidate(token);
-                true
-            }
-            _ => false,
+            (Self::Source(source), Credentials::Token(token)) => source.invalidate(token),
+            (Self::File(file), _) => file.invalidate(),
+            _ => return false,
         }
+        true
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use support::{addresses, app, builder, id, mint, sandbox};
-use ttn_auth::{AccessToken, Client, Error, ErrorKind, TokenCache, TokenSource};
+use ttn_auth::{AccessToken, Client, CredentialsFile, Error, ErrorKind, TokenCache, TokenSource};
 use ttn_auth_sandbox::Sandbox;
 
 /// Gives its tokens one after the other, the last one for ever.
@@ -112,5 +112,32 @@ async fn a_token_that_was_given_as_it_is_is_sent_once() {
         let client = builder(&sandbox, &address).token_source(Arc::new(expired)).build().unwrap();
         let error = client.application_manager().get_application(&app()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TokenExpired, "{address}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_in_a_file_is_replaced_when_it_is_refused() {
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    for address in addresses(&sandbox) {
+        for kind in ["token", "key"] {
+            let fresh = || match kind {
+                "token" => mint(&sandbox, "kind=valid"),
+                _ => sandbox.add_access_key("test-app", &["devices"]).unwrap(),
+            };
+            let old = fresh();
+            std::fs::write(&path, &old).unwrap();
+            let client = builder(&sandbox, &address).credentials_file(CredentialsFile::new(&path, None));
+            let manager = client.build().unwrap().application_manager();
+            manager.get_device(&id("dev-1")).await.unwrap();
+            // Taken back, and replaced within the second in which the file is not looked at again.
+            if kind == "key" {
+                sandbox.remove_access_key(&old).unwrap();
+            }
+            sandbox.revoke_tokens().unwrap();
+            std::fs::write(&path, format!("{}\n", fresh())).unwrap();
+            manager.get_device(&id("dev-1")).await.unwrap_or_else(|e| panic!("{address} {kind}: {e:?}"));
+        }
     }
 }
