@@ -3,14 +3,16 @@
 //! Two credentials, a bearer token and an access key; two transports, gRPC and HTTP; both ends of the wire.
 //!
 //! ```text
-//! credentials ──> carrier ──> gRPC or HTTP call ──> answer or one clear error
-//! (what you own)  (header or   (tonic, reqwest)
-//!                  metadata)
+//! credentials ──> token source ──> carrier ──> gRPC or HTTP call ──> answer or one clear error
+//! (what you own)  (exchange, store, (header or  (tonic, reqwest; paced,
+//!                  cache, refresh)   metadata)   tried again)
 //! caller's header or metadata ──> carrier ──> authenticator ──> claims ──> require(app, right)
 //!                                             (exchange, keys, verify)
 //! ```
 //!
 //! - [`Credentials`]: what you own. [`Secret`]: how it is kept.
+//! - [`TokenSource`]: where tokens come from, such as a [`KeyExchange`]. [`TokenCache`]: remembers and refreshes them.
+//!   [`SharedToken`]: shares them between processes through a [`TokenStore`], sealed in a [`Vault`].
 //! - [`Carrier`]: the header or metadata it travels in. [`AuthLayer`]: the same for a tower client of your own.
 //! - [`Client`]: calls one server. [`ApplicationManager`]: its typed calls. [`Discovery`]: which server.
 //! - [`Error`]: what went wrong, with a stable [code](ErrorKind::code) and a hint.
