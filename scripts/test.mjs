@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import { newerNode } from './newer-node.mjs'
 import { prepare, root } from './prepare.mjs'
+import { installRedis } from './redis.mjs'
 
 const nodeTests = () => {
   const folder = join(root, 'tests', 'node')
@@ -13,7 +14,10 @@ const nodeTests = () => {
 
 /** Each suite's command; a function where it has to look first. */
 const suites = {
-  rust: ['cargo', ['test', '--workspace', '--all-features', '--exclude', 'ttn-auth-node', '--no-fail-fast']],
+  rust: () => {
+    installRedis()
+    return ['cargo', ['test', '--workspace', '--all-features', '--exclude', 'ttn-auth-node', '--no-fail-fast']]
+  },
   node: ['npm', ['run', '--silent', 'test:node']],
   // The oldest Node.js that is supported is the machine's; this is a newer one.
   'newer-node': () => [newerNode(), ['--test', '--test-reporter=spec', ...nodeTests()]],

@@ -87,11 +87,7 @@ impl Address {
 
     /// Whether packets stay on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
-        match self.host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(ip) => ip.to_canonical().is_loopback(),
-            // Not *.localhost: a resolver may answer that with any address.
-            Err(_) => self.host == "localhost",
-        }
+        is_loopback(&self.host)
     }
 
     /// Refuses plaintext to another machine.
@@ -103,6 +99,15 @@ impl Address {
             ErrorKind::InsecureTransport,
             format!("{self} is plaintext to another machine: anyone between could read the credentials"),
         ))
+    }
+}
+
+/// Whether a host, in lower case, is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().is_loopback(),
+        // Not *.localhost: a resolver may answer that with any address.
+        Err(_) => host == "localhost",
     }
 }
 

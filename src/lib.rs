@@ -18,7 +18,8 @@
 //! - [`Error`]: what went wrong, with a stable [code](ErrorKind::code) and a hint.
 //!
 //! # Features
-//! `grpc` and `http` (default): the transports. `server`: verify tokens, exchange keys, check rights.
+//! `grpc` and `http` (default): the transports. `server`: verify tokens, exchange keys, check rights. `redis`:
+//! tokens shared through Redis.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -38,6 +39,7 @@ mod secret;
 mod shared;
 mod slot;
 mod store;
+mod store_file;
 mod store_memory;
 mod supply;
 mod token;
@@ -83,6 +85,8 @@ mod reserved;
 mod retry;
 #[cfg(feature = "http")]
 mod retry_after;
+#[cfg(feature = "redis")]
+mod store_redis;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
 
@@ -111,6 +115,7 @@ pub use layer::{Auth, AuthLayer, BoxError};
 pub use secret::Secret;
 pub use shared::SharedToken;
 pub use store::{Kept, StoreLock, TokenStore};
+pub use store_file::FileStore;
 pub use store_memory::MemoryStore;
 pub use token::{AccessToken, Lifetime, TokenFn, TokenSource};
 pub use vault::{Opened, StoreKey, Vault};
@@ -134,6 +139,9 @@ pub use retry::RetryPolicy;
 pub use account::{AccountServer, Exchanged, Refreshed};
 #[cfg(feature = "http")]
 pub use key_exchange::{KeyExchange, KeyOrigin};
+
+#[cfg(feature = "redis")]
+pub use store_redis::{RedisStore, RedisStoreBuilder};
 
 #[cfg(feature = "server")]
 pub use authenticator::{Authenticator, AuthenticatorBuilder};
