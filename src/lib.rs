@@ -31,6 +31,7 @@ mod credentials;
 mod credentials_file;
 mod description;
 mod error;
+mod file_lock;
 mod id;
 mod json;
 mod layer;
@@ -87,6 +88,8 @@ mod retry;
 mod retry_after;
 #[cfg(feature = "redis")]
 mod store_redis;
+#[cfg(feature = "redis")]
+mod store_redis_builder;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
 
@@ -141,7 +144,9 @@ pub use account::{AccountServer, Exchanged, Refreshed};
 pub use key_exchange::{KeyExchange, KeyOrigin};
 
 #[cfg(feature = "redis")]
-pub use store_redis::{RedisStore, RedisStoreBuilder};
+pub use store_redis::RedisStore;
+#[cfg(feature = "redis")]
+pub use store_redis_builder::RedisStoreBuilder;
 
 #[cfg(feature = "server")]
 pub use authenticator::{Authenticator, AuthenticatorBuilder};

@@ -15,7 +15,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind as Io, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use crate::file_lock::{FileLock, private};
 use crate::store::{Kept, MAX_BYTES, OPERATION_LIMIT, StoreLock, TokenStore, make_room, millis, poll};
 use crate::{Clock, Error, ErrorKind, Result};
 
@@ -277,57 +278,6 @@ impl fmt::Debug for FileStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FileStore").field(&self.0.path).finish()
     }
-}
-
-/// A locked file, which is there for nothing else.
-struct FileLock {
-    path: PathBuf,
-    /// Closed, and so unlocked, after the file was removed.
-    _file: File,
-}
-
-impl FileLock {
-    fn attempt(path: PathBuf) -> io::Result<Option<Self>> {
-        let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(&path)?;
-        match file.try_lock() {
-            // The last holder may have removed it meanwhile: then the path is free for others, and this lock is worth nothing.
-            Ok(()) if is_at(&file, &path)? => Ok(Some(Self { path, _file: file })),
-            Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    }
-}
-
-impl Drop for FileLock {
-    fn drop(&mut self) {
-        if cfg!(unix) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let opened = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (opened.dev(), opened.ino())),
-        Err(error) if error.kind() == Io::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Where an open file cannot be removed, it is where it was.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
-}
-
-/// From its first moment on, nobody else can open it.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
