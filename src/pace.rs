@@ -97,7 +97,7 @@ impl Pace {
         let now = Instant::now();
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         // Many calls that started together are refused together: that is one refusal.
-        if refusals.pause.is_some_and(|(since, _)| started < since) {
+        if refusals.pause.is_some_and(|(since, _)| started <= since) {
             return;
         }
         let pause = wait.unwrap_or_else(|| MAX_PAUSE.min(SECOND * (1 << refusals.count.min(5))));
@@ -111,7 +111,7 @@ impl Pace {
     /// A call that started at `started` went through.
     pub(crate) fn accepted(&self, started: Instant) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusals.pause.is_some_and(|(since, _)| started >= since) {
+        if refusals.pause.is_some_and(|(since, _)| started > since) {
             refusals.count = 0;
         }
     }
