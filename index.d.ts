@@ -87,6 +87,14 @@ export interface AccessKeyOptions {
   appId?: string
 }
 
+/** Options of `Credentials.fromFile` and `Credentials.fromEnvironment`. */
+export interface OriginOptions {
+  /** Default: as the shape of the text tells. */
+  kind?: CredentialsKind
+  /** The application that the key belongs to. */
+  appId?: string
+}
+
 /** What a credential says of itself. Nothing of it is verified: decide nothing on it. */
 export interface CredentialsDescription {
   kind: CredentialsKind
@@ -105,7 +113,7 @@ export interface CredentialsDescription {
 }
 
 /** Where a `TokenSource` has its tokens from. */
-export type TokenSourceKind = 'callback'
+export type TokenSourceKind = 'key-exchange' | 'callback'
 
 /** What a token function gives. */
 export type GivenToken =
@@ -126,6 +134,12 @@ export interface CallOptions {
   timeout?: number
   /** Aborts the call: it rejects with `AUTH_CANCELLED`, and the signal's reason as `cause`. */
   signal?: AbortSignal
+  /**
+   * Whether the call may be carried out twice, so that it is made again when its answer was lost. Known for the named calls:
+   * all but `registerApplication` and `simulateUplink` are. Of `request`, `GET`, `HEAD`, `PUT`, `DELETE` and `OPTIONS` are;
+   * `unary` is not.
+   */
+  idempotent?: boolean
 }
 
 /** Options of a call that returns a list. */
@@ -136,10 +150,58 @@ export interface PageOptions extends CallOptions {
   offset?: number
 }
 
+/** How access keys are exchanged for tokens. */
+export interface ExchangeOptions {
+  /** `https://` with host and path. Default: that of the key's issuer, if it is `ttn-account-v2`. */
+  accountServer?: string
+  /** The OAuth client that some account servers ask for; with `clientSecret`. */
+  clientId?: string
+  clientSecret?: string
+  /** In place of these: the token of a component of the network, such as a Handler. */
+  bearerToken?: string
+  /** The application that the key belongs to. Default: `appId` of the credentials. */
+  appId?: string
+  /** The account server's certificate, or a CA's (PEM), instead of the platform's roots. Needs `accountServer`. */
+  ca?: string
+}
+
+/** Options of `TokenSource.keyExchange`. */
+export interface KeyExchangeOptions extends ExchangeOptions {
+  /** Those of kind `access-key`. */
+  credentials: Credentials
+}
+
+/** When calls that failed are made again, all within their time limit. */
+export interface RetryOptions {
+  /** At most so many attempts, the first one included. Default: 4. */
+  attempts?: number
+  /** The longest wait before the second attempt in milliseconds; it doubles from one to the next. Default: 100. */
+  baseDelay?: number
+  /** No wait is longer, in milliseconds, except where the server asks for it. Default: 2000. */
+  maxDelay?: number
+}
+
 /** Options of `Client.discover`, and all but the address of `new Client`. */
 export interface ClientSettings {
-  /** Sent with every call. */
+  /** Sent with every call, unless there is an exchange. */
   credentials?: Credentials
+  /**
+   * Exchanges `credentials`, an access key, for a token here instead of at the server. The token is remembered, renewed in
+   * the background, and replaced when the server refuses it. `true`: at the account server of the key's issuer.
+   */
+  exchange?: boolean | ExchangeOptions
+  /** In place of `credentials`: asked for a token at each call, and remembered. A source may be shared by many clients. */
+  tokenSource?: TokenSource | TokenFunction
+  /**
+   * When calls that failed are made again: those that were not sent, and idempotent ones whose answer was lost. `false`:
+   * never, and a rate limit is an error at once; a refused token is still replaced. Default: the defaults of `RetryOptions`.
+   */
+  retry?: boolean | RetryOptions
+  /**
+   * Starts at most so many calls a second; the others wait for their turn, which does not count against their time limit. A
+   * V2 Handler takes 5. Default: no limit, until the server refuses a call for coming too soon.
+   */
+  rateLimit?: number
   /** Certificates (PEM) to trust instead of the platform's roots: each as a CA, and as the server's own. */
   ca?: string
   /** The time limit of a call in milliseconds, connection included. Default: 10000. */
@@ -202,6 +264,64 @@ export interface UnaryAnswer {
   /** Initial metadata. */
   metadata: Record<string, string>
   trailers: Record<string, string>
+}
+
+/**
+ * What is published on `node:diagnostics_channel`, by channel. Events hold no secrets. All of a process are published in
+ * each of its threads; while a thread is too busy to take them, more than 1000 are dropped.
+ *
+ * @example
+ * diagnostics_channel.subscribe('ttn-auth:retry', (message) => {
+ *   const { code, delayMs } = message as AuthEvents['ttn-auth:retry']
+ * })
+ */
+export interface AuthEvents {
+  /** An account server was asked for a token. */
+  'ttn-auth:exchange': {
+    /** What asked, such as `key-exchange`. */
+    source: string
+    outcome: 'ok' | AuthErrorCode
+    durationMs: number
+    /** How long the token is valid; absent if that is not known. */
+    expiresInMs?: number
+  }
+  /** A `TokenSource` got its next token, or failed to. */
+  'ttn-auth:refresh': {
+    outcome: 'ok' | AuthErrorCode
+    durationMs: number
+    /** From 1 on; it counts the failures in a row. */
+    attempt: number
+    /** How long nothing is asked for after a failure. */
+    retryInMs?: number
+  }
+  /** A server refused a token or a key from a source or a file. */
+  'ttn-auth:refused': {
+    code: AuthErrorCode
+    /** Whether it was dropped for another one. */
+    dropped: boolean
+  }
+  /** A call is made again. */
+  'ttn-auth:retry': {
+    /** Why. */
+    code: AuthErrorCode
+    /** How many attempts have failed; one that met a rate limit does not count. */
+    attempt: number
+    delayMs: number
+  }
+  /** A store was used, or failed. */
+  'ttn-auth:store': {
+    operation: string
+    outcome: 'ok' | AuthErrorCode
+    durationMs?: number
+    /** What is wrong. */
+    error?: string
+  }
+  /** A credentials file has a new content, or is no good. */
+  'ttn-auth:file': {
+    outcome: 'ok' | AuthErrorCode
+    /** What is wrong. */
+    error?: string
+  }
 }
 
 /** Options of `bulk`. */
@@ -505,6 +625,11 @@ export declare class Client {
   /** How calls travel. */
   get transport(): Transport
   /**
+   * Where its tokens come from, for other clients and other HTTP libraries; null if it sends credentials as they are.
+   * Each read makes another object for the same source.
+   */
+  get tokenSource(): TokenSource | null
+  /**
    * Ends what is in flight with `AUTH_CANCELLED`, refuses what comes later, and drops the connections. May be called
    * again.
    */
@@ -567,7 +692,24 @@ export declare class Credentials {
    * Throws `AUTH_INVALID_CREDENTIALS` if it is neither.
    */
   static parse(secret: string): Credentials
-  /** Which credential it is. */
+  /**
+   * A credential in a file that somebody else replaces, such as a mounted secret. The file is read when a call needs
+   * it, at most once a second, and again at once when the server refused what was in it. Blanks and line breaks around
+   * the credential are left out. While the file is missing, empty or wrong, the last good credential counts.
+   *
+   * Throws `AUTH_INVALID_ARGUMENT` for a wrong option. What is wrong with the file is the error of the calls:
+   * `AUTH_INVALID_ARGUMENT` if it is missing or may not be read, `AUTH_INVALID_CREDENTIALS` if no good credential is in
+   * it.
+   */
+  static fromFile(path: string, options?: OriginOptions): Credentials
+  /**
+   * The credential that is now in an environment variable (of `process.env`). Blanks and line breaks around it are left
+   * out.
+   *
+   * Throws `AUTH_INVALID_CREDENTIALS` if the variable is not set, or what is in it is no good.
+   */
+  static fromEnvironment(name: string, options?: OriginOptions): Credentials
+  /** Which credential it is. For a file whose kind was not given, the file is read, and what is wrong with it is thrown. */
   get kind(): CredentialsKind
   /** The header to send over HTTP. It holds the secret. */
   headers(): { authorization: string }
@@ -661,6 +803,16 @@ export declare class Sandbox {
  */
 export declare class TokenSource {
   private constructor()
+  /**
+   * Tokens for an access key, exchanged at the account server of its issuer: faster than a Handler that does so, and
+   * calls go on while the account server is down. The same as the option `exchange` of `new Client`, for clients that
+   * share their token.
+   *
+   * Throws `AUTH_INVALID_ARGUMENT` for an option that is missing or not valid, `AUTH_INSECURE_TRANSPORT` for an account
+   * server at `http://` on another machine. Its tokens' errors: `AUTH_INVALID_KEY` if the account server refuses the
+   * key, `AUTH_EXCHANGE_UNAVAILABLE` if it does not answer.
+   */
+  static keyExchange(options: KeyExchangeOptions): TokenSource
   /**
    * Tokens from a function of your own: a vault, another service, a token that someone pastes in. It is called when a
    * token is needed, and gives a string, `{ token, expiresIn }` or `Credentials` of kind `bearer-token`, or a promise of

@@ -17,6 +17,7 @@ function hooks(native) {
     error: build,
     parse: (text) => JSON.parse(text),
     stringify: (value) => JSON.stringify(value),
+    environment: (name) => process.env[name],
     body,
     query,
     entries,

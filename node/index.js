@@ -10,9 +10,18 @@ const native = require('./load.js').load()
 
 native.register(hooks(native))
 
+/** Showing an object never fails, as reading the file of credentials may. */
+function read(object, name) {
+  try {
+    return object[name]
+  } catch {
+    return undefined
+  }
+}
+
 /** What `util.inspect` and `JSON.stringify` show of a class: these properties, and nothing else. */
 function show(Class, ...names) {
-  const shown = (object) => Object.fromEntries(names.map((name) => [name, object[name]]))
+  const shown = (object) => Object.fromEntries(names.map((name) => [name, read(object, name)]))
   Object.defineProperties(Class.prototype, {
     [inspect.custom]: {
       value(_depth, options) {

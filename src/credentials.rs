@@ -101,14 +101,30 @@ impl Credentials {
     /// [`ErrorKind::InvalidArgument`] if `name` is no variable's name; [`ErrorKind::InvalidCredentials`] if the variable is
     /// not set, or what is in it is not such a credential.
     pub fn from_env(name: &str, kind: Option<CredentialsKind>) -> Result<Self> {
+        let read = || match std::env::var_os(name).map(std::ffi::OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(Secret::new(value))),
+            Some(Err(_)) => Err(invalid(format!("the environment variable {name} is not text in UTF-8"))),
+        };
+        Self::from_variable(name, kind, read)
+    }
+
+    /// The same for an environment that is read otherwise, such as another language's.
+    ///
+    /// # Errors
+    /// Those of [`from_env`](Self::from_env), and what `read` says.
+    pub fn from_variable(
+        name: &str,
+        kind: Option<CredentialsKind>,
+        read: impl FnOnce() -> Result<Option<Secret>>,
+    ) -> Result<Self> {
         // Not repeated: it may be the credential itself, given in the wrong place.
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             let message = "an environment variable's name has letters, digits and underscores only";
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         let wrong = |what: &str| invalid(format!("the environment variable {name} {what}"));
-        let value = std::env::var_os(name).ok_or_else(|| wrong("is not set"))?;
-        let value = Secret::new(value.into_string().map_err(|_| wrong("is not text in UTF-8"))?);
+        let value = read()?.ok_or_else(|| wrong("is not set"))?;
         match value.expose().trim() {
             "" => Err(wrong("is empty")),
             text => {

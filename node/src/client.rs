@@ -1,16 +1,17 @@
 //! `Client`: one server's calls, as promises.
 
 use napi::Env;
-use napi::bindgen_prelude::{ClassInstance, Object, ToNapiValue, Unknown};
+use napi::bindgen_prelude::{Object, ToNapiValue, Unknown};
 use napi_derive::napi;
-use ttn_auth::{CallOptions, ClientBuilder, DEFAULT_DISCOVERY, Discovery, Result, Transport};
+use ttn_auth::{CallOptions, DEFAULT_DISCOVERY, Discovery, Result, Transport};
 
 use crate::args::{self, Fields};
 use crate::contained::Contained;
-use crate::credentials::Credentials;
 use crate::error::{guard, invalid};
 use crate::promise::{Call, promise};
 use crate::runtime::runtime;
+use crate::settings::builder;
+use crate::source::TokenSource;
 
 /// A client of one server. Its address chooses the transport: `grpc://`, `grpcs://`, `http://` or `https://`.
 ///
@@ -19,38 +20,21 @@ use crate::runtime::runtime;
 #[napi]
 pub struct Client {
     pub(crate) inner: Contained<ttn_auth::Client>,
+    source: Option<TokenSource>,
 }
 
 impl Client {
-    fn new(inner: ttn_auth::Client) -> Self {
-        Self { inner: Contained::new(inner) }
+    fn new(inner: ttn_auth::Client, source: Option<TokenSource>) -> Self {
+        Self { inner: Contained::new(inner), source }
     }
 }
 
-/// The time limit of one call.
+/// What one call does differently.
 pub(crate) fn call_options(options: &Fields) -> Result<CallOptions> {
-    Ok(options.millis("timeout")?.map(CallOptions::timeout).unwrap_or_default())
-}
-
-fn builder(options: &Fields, address: String) -> Result<ClientBuilder> {
-    let mut builder = ttn_auth::Client::builder(address);
-    let credentials = options.typed::<ClassInstance<Credentials>>(
-        "credentials",
-        "made by Credentials.parse, bearerToken or accessKey",
-    )?;
-    if let Some(credentials) = credentials {
-        builder = builder.credentials(credentials.inner.clone());
-    }
-    if let Some(ca) = options.text("ca")? {
-        builder = builder.ca(ca);
-    }
-    if let Some(limit) = options.millis("timeout")? {
-        builder = builder.timeout(limit);
-    }
-    if let Some(limit) = options.millis("connectTimeout")? {
-        builder = builder.connect_timeout(limit);
-    }
-    Ok(builder.allow_insecure(options.flag("allowInsecure")?.unwrap_or_default()))
+    let mut set = CallOptions::default();
+    set.timeout = options.millis("timeout")?;
+    set.idempotent = options.flag("idempotent")?;
+    Ok(set)
 }
 
 #[napi]
@@ -67,7 +51,8 @@ impl Client {
                 invalid("options.address is missing, such as grpcs://handler.example:1904 or https://handler.example:8094")
             })?;
             let _context = runtime()?.enter();
-            builder(&options, address)?.build().map(Self::new)
+            let (builder, source) = builder(env, &options, address)?;
+            Ok(Self::new(builder.build()?, source))
         })
     }
 
@@ -92,11 +77,12 @@ impl Client {
                 Some(_) => return Err(invalid("transport must be 'grpc' or 'http'")),
             };
             let address = options.text("discovery")?.unwrap_or_else(|| DEFAULT_DISCOVERY.to_owned());
-            let discovery = Discovery::new(builder(&options, address)?)?;
-            let future = async move { discovery.client(&app_id, transport).await };
+            let (builder, source) = builder(env, &options, address)?;
+            let discovery = Discovery::new(builder)?;
+            let future = async move { Ok((discovery.client(&app_id, transport).await?, source)) };
             Ok(Call { future, signal: options.value("signal")? })
         };
-        promise(env, prepare, |env, client| Self::new(client).into_unknown(env))
+        promise(env, prepare, |env, (client, source)| Self::new(client, source).into_unknown(env))
     }
 
     /// The address, with its port.
@@ -109,6 +95,13 @@ impl Client {
     #[napi(getter, catch_unwind, ts_return_type = "Transport")]
     pub fn transport(&self) -> &'static str {
         self.inner.transport().name()
+    }
+
+    /// Where its tokens come from, for other clients and other HTTP libraries; null if it sends credentials as they are.
+    /// Each read makes another object for the same source.
+    #[napi(getter, catch_unwind)]
+    pub fn token_source(&self) -> Option<TokenSource> {
+        self.source.as_ref().map(TokenSource::share)
     }
 
     /// Ends what is in flight with `AUTH_CANCELLED`, refuses what comes later, and drops the connections. May be called

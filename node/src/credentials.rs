@@ -1,25 +1,50 @@
-//! `Credentials`: a bearer token or an access key, held in Rust so that no object of JavaScript's shows it.
+//! `Credentials`: a bearer token or an access key, held in Rust so that no object of JavaScript's shows it; or a file
+//! with one.
 
 use napi::Env;
 use napi::bindgen_prelude::{Object, Unknown};
 use napi_derive::napi;
-use ttn_auth::Carrier;
+use ttn_auth::{Carrier, CredentialsFile, CredentialsKind, Result, Secret};
 
 use crate::args::{self, Fields};
-use crate::error::{guard, internal};
+use crate::error::{guard, internal, invalid, unreadable};
+use crate::hooks;
 
 /// A bearer token or an access key. What it shows of itself (`util.inspect`, `JSON.stringify`, `String`) is its kind,
 /// never the secret.
 #[napi]
 pub struct Credentials {
-    pub(crate) inner: ttn_auth::Credentials,
-    app_id: Option<String>,
+    pub(crate) origin: Origin,
+    pub(crate) app_id: Option<String>,
+}
+
+/// Where the credential is.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    Here(ttn_auth::Credentials),
+    File { file: CredentialsFile, kind: Option<CredentialsKind> },
 }
 
 impl Credentials {
     fn new(inner: ttn_auth::Credentials) -> Self {
-        Self { inner, app_id: None }
+        Self { origin: Origin::Here(inner), app_id: None }
     }
+
+    /// The credential itself; a file is read for it.
+    pub(crate) fn now(&self) -> Result<ttn_auth::Credentials> {
+        match &self.origin {
+            Origin::Here(inner) => Ok(inner.clone()),
+            Origin::File { file, .. } => file.read_now(),
+        }
+    }
+}
+
+/// A kind by its name.
+fn kind(options: &Fields) -> Result<Option<CredentialsKind>> {
+    let Some(name) = options.text("kind")? else { return Ok(None) };
+    let kinds = [CredentialsKind::BearerToken, CredentialsKind::AccessKey];
+    let found = kinds.into_iter().find(|kind| kind.name() == name);
+    found.map(Some).ok_or_else(|| invalid("kind must be 'bearer-token' or 'access-key'"))
 }
 
 #[napi]
@@ -40,7 +65,7 @@ impl Credentials {
     pub fn access_key(env: &Env, key: Unknown, options: Option<Unknown>) -> napi::Result<Self> {
         guard(env, || {
             let inner = ttn_auth::Credentials::access_key(args::text(key, "key")?)?;
-            Ok(Self { inner, app_id: Fields::optional(options, "options")?.text("appId")? })
+            Ok(Self { app_id: Fields::optional(options, "options")?.text("appId")?, ..Self::new(inner) })
         })
     }
 
@@ -52,10 +77,55 @@ impl Credentials {
         guard(env, || ttn_auth::Credentials::parse(&args::text(secret, "secret")?).map(Self::new))
     }
 
-    /// Which credential it is.
+    /// A credential in a file that somebody else replaces, such as a mounted secret. The file is read when a call needs
+    /// it, at most once a second, and again at once when the server refused what was in it. Blanks and line breaks around
+    /// the credential are left out. While the file is missing, empty or wrong, the last good credential counts.
+    ///
+    /// Throws `AUTH_INVALID_ARGUMENT` for a wrong option. What is wrong with the file is the error of the calls:
+    /// `AUTH_INVALID_ARGUMENT` if it is missing or may not be read, `AUTH_INVALID_CREDENTIALS` if no good credential is in
+    /// it.
+    #[napi(catch_unwind, ts_args_type = "path: string, options?: OriginOptions")]
+    pub fn from_file(env: &Env, path: Unknown, options: Option<Unknown>) -> napi::Result<Self> {
+        guard(env, || {
+            let path = args::text(path, "path")?;
+            if path.is_empty() || path.contains('\0') {
+                return Err(invalid("path must be that of a file"));
+            }
+            let options = Fields::optional(options, "options")?;
+            let kind = kind(&options)?;
+            let origin = Origin::File { file: CredentialsFile::new(path, kind), kind };
+            Ok(Self { origin, app_id: options.text("appId")? })
+        })
+    }
+
+    /// The credential that is now in an environment variable (of `process.env`). Blanks and line breaks around it are left
+    /// out.
+    ///
+    /// Throws `AUTH_INVALID_CREDENTIALS` if the variable is not set, or what is in it is no good.
+    #[napi(catch_unwind, ts_args_type = "name: string, options?: OriginOptions")]
+    pub fn from_environment(env: &Env, name: Unknown, options: Option<Unknown>) -> napi::Result<Self> {
+        guard(env, || {
+            let name = args::text(name, "name")?;
+            let options = Fields::optional(options, "options")?;
+            // By JavaScript: a worker has an environment of its own, and reading the process's here could be a race.
+            let read = || hooks::environment(env, name.clone()).map_err(|error| unreadable("name", &error));
+            let inner =
+                ttn_auth::Credentials::from_variable(
+                    &name,
+                    kind(&options)?,
+                    || Ok(read()?.map(Secret::new)),
+                )?;
+            Ok(Self { app_id: options.text("appId")?, ..Self::new(inner) })
+        })
+    }
+
+    /// Which credential it is. For a file whose kind was not given, the file is read, and what is wrong with it is thrown.
     #[napi(getter, catch_unwind, ts_return_type = "CredentialsKind")]
-    pub fn kind(&self) -> &'static str {
-        self.inner.kind().name()
+    pub fn kind(&self, env: &Env) -> napi::Result<&'static str> {
+        match self.origin {
+            Origin::File { kind: Some(kind), .. } => Ok(kind.name()),
+            _ => guard(env, || Ok(self.now()?.kind().name())),
+        }
     }
 
     /// The header to send over HTTP. It holds the secret.
@@ -73,7 +143,7 @@ impl Credentials {
     /// What the credential says of itself, to show to a person. Nothing of it is verified.
     #[napi(catch_unwind, ts_return_type = "CredentialsDescription")]
     pub fn describe<'a>(&self, env: &'a Env) -> napi::Result<Object<'a>> {
-        let said = self.inner.describe();
+        let said = guard(env, || Ok(self.now()?.describe()))?;
         let mut shown = Object::new(env)?;
         shown.set("kind", said.kind.name())?;
         for (name, value) in
@@ -100,8 +170,8 @@ impl Credentials {
     }
 
     fn entry<'a>(&self, env: &'a Env, carrier: Carrier) -> napi::Result<Object<'a>> {
-        let (name, value) = carrier.entry(&self.inner);
         guard(env, || {
+            let (name, value) = carrier.entry(&self.now()?);
             let unwritable = |error: napi::Error| internal(error.reason.clone());
             let mut entry = Object::new(env).map_err(unwritable)?;
             entry.set(name, value.expose()).map_err(unwritable)?;

@@ -40,6 +40,7 @@ struct Hooks {
     unwatch: FunctionRef<u32, Unknown<'static>>,
     keep: FunctionRef<Unknown<'static>, u32>,
     kept: FunctionRef<u32, Unknown<'static>>,
+    environment: FunctionRef<String, Option<String>>,
 }
 
 thread_local! {
@@ -63,6 +64,7 @@ pub fn register(functions: Object) -> Result<()> {
         unwatch: function(&functions, "unwatch")?,
         keep: function(&functions, "keep")?,
         kept: function(&functions, "kept")?,
+        environment: function(&functions, "environment")?,
     };
     // The old ones are dropped outside the borrow: dropping calls into Node.
     let old = HOOKS.with(|slot| slot.borrow_mut().replace(Rc::new(hooks)));
@@ -141,4 +143,9 @@ pub(crate) fn keep(env: &Env, value: Unknown) -> Result<u32> {
 /// The value that is kept under a number.
 pub(crate) fn kept<'a>(env: &'a Env, number: u32) -> Result<Unknown<'a>> {
     call(env, |hooks| &hooks.kept, number)
+}
+
+/// An environment variable, as JavaScript has it.
+pub(crate) fn environment(env: &Env, name: String) -> Result<Option<String>> {
+    call(env, |hooks| &hooks.environment, name)
 }

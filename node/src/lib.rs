@@ -16,6 +16,7 @@ mod contained;
 mod credentials;
 mod error;
 mod events;
+mod exchange;
 mod hooks;
 mod manager;
 #[cfg(feature = "test-panics")]
@@ -24,4 +25,5 @@ mod promise;
 mod raw;
 mod runtime;
 mod sandbox;
+mod settings;
 mod source;

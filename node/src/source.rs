@@ -7,13 +7,13 @@ use napi::{Env, ValueType};
 use napi_derive::napi;
 use ttn_auth::{AccessToken, Carrier, Result, TokenCache};
 
-use crate::args;
-use crate::bridge;
+use crate::args::{self, Fields};
 use crate::callback::Callback;
 use crate::contained::Contained;
 use crate::error::{guard, invalid};
 use crate::promise::{Call, promise};
 use crate::runtime::runtime;
+use crate::{bridge, exchange};
 
 /// Gives a bearer token whenever it is asked, and a new one before the old one ends. It remembers its token: one is asked
 /// for once, for any number of calls, clients and `token()`s, and again in the background before half of its life is over.
@@ -27,8 +27,13 @@ pub struct TokenSource {
 
 impl TokenSource {
     /// With a cache around it.
-    fn cached(kind: &'static str, source: impl ttn_auth::TokenSource) -> Self {
+    pub(crate) fn cached(kind: &'static str, source: impl ttn_auth::TokenSource) -> Self {
         Self { inner: Contained::new(Arc::new(TokenCache::new(source))), kind }
+    }
+
+    /// Another object for the same source.
+    pub(crate) fn share(&self) -> Self {
+        Self { inner: Contained::new(Arc::clone(&self.inner)), kind: self.kind }
     }
 
     /// Calls a JavaScript function for a token.
@@ -62,6 +67,23 @@ impl TokenSource {
 
 #[napi]
 impl TokenSource {
+    /// Tokens for an access key, exchanged at the account server of its issuer: faster than a Handler that does so, and
+    /// calls go on while the account server is down. The same as the option `exchange` of `new Client`, for clients that
+    /// share their token.
+    ///
+    /// Throws `AUTH_INVALID_ARGUMENT` for an option that is missing or not valid, `AUTH_INSECURE_TRANSPORT` for an account
+    /// server at `http://` on another machine. Its tokens' errors: `AUTH_INVALID_KEY` if the account server refuses the
+    /// key, `AUTH_EXCHANGE_UNAVAILABLE` if it does not answer.
+    #[napi(catch_unwind, ts_args_type = "options: KeyExchangeOptions")]
+    pub fn key_exchange(env: &Env, options: Unknown) -> napi::Result<Self> {
+        guard(env, || {
+            let options = Fields::required(options, "options")?;
+            let credentials = exchange::credentials(&options, "credentials")?
+                .ok_or_else(|| invalid("credentials are missing: those of kind access-key"))?;
+            exchange::key_exchange(&credentials, &options)
+        })
+    }
+
     /// Tokens from a function of your own: a vault, another service, a token that someone pastes in. It is called when a
     /// token is needed, and gives a string, `{ token, expiresIn }` or `Credentials` of kind `bearer-token`, or a promise of
     /// these. It has 10 s (`AUTH_TIMEOUT`).

@@ -1,8 +1,14 @@
 // Credentials: what is accepted, what is refused and why, and that nothing shows the secret.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { inspect, format } from 'node:util'
 import { serialize } from 'node:v8'
+import { Worker } from 'node:worker_threads'
 
 import { AuthError, Credentials } from '../../node/index.js'
 
@@ -142,4 +148,52 @@ test('an AuthError can be made, thrown and written as JSON', () => {
   })
   assert.match(error.stack, /^AuthError: no\n/)
   assert.equal(new AuthError('x').code, 'AUTH_INTERNAL')
+})
+
+test('an environment variable, as this thread has it', async () => {
+  process.env.TTN_TEST_KEY = ` ${KEY}\n`
+  const key = Credentials.fromEnvironment('TTN_TEST_KEY', { appId: 'my-app' })
+  assert.deepEqual(key.describe(), { kind: 'access-key', issuer: 'ttn-account-v2', appId: 'my-app' })
+  assert.deepEqual(key.metadata(), { key: KEY })
+  assert.equal(Credentials.fromEnvironment('TTN_TEST_KEY', { kind: 'access-key' }).kind, 'access-key')
+  refused(() => Credentials.fromEnvironment('TTN_TEST_KEY', { kind: 'bearer-token' }), 'AUTH_INVALID_CREDENTIALS', /TTN_TEST_KEY is no good: .*access key/)
+  process.env.TTN_TEST_KEY = '  '
+  refused(() => Credentials.fromEnvironment('TTN_TEST_KEY'), 'AUTH_INVALID_CREDENTIALS', /TTN_TEST_KEY is empty/)
+  delete process.env.TTN_TEST_KEY
+  refused(() => Credentials.fromEnvironment('TTN_TEST_KEY'), 'AUTH_INVALID_CREDENTIALS', /TTN_TEST_KEY is not set/)
+  refused(() => Credentials.fromEnvironment(KEY), 'AUTH_INVALID_ARGUMENT', /variable's name/)
+  refused(() => Credentials.fromEnvironment('A=B'), 'AUTH_INVALID_ARGUMENT', /variable's name/)
+  refused(() => Credentials.fromEnvironment(), 'AUTH_INVALID_ARGUMENT', /name must be a string/)
+  refused(() => Credentials.fromEnvironment('TTN_TEST_KEY', { kind: 'key' }), 'AUTH_INVALID_ARGUMENT', /kind must be/)
+  // A worker has an environment of its own.
+  const code = `
+    const { Credentials } = require(${JSON.stringify(fileURLToPath(new URL('../../node/index.js', import.meta.url)))})
+    require('node:worker_threads').parentPort.postMessage(Credentials.fromEnvironment('TTN_WORKER_KEY').kind)
+  `
+  const worker = new Worker(code, { eval: true, env: { TTN_WORKER_KEY: KEY } })
+  assert.deepEqual(await once(worker, 'message'), ['access-key'])
+})
+
+test('a file: read when it is needed, and its errors are told then', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ttn-auth-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'secret')
+  const file = Credentials.fromFile(path, { appId: 'my-app' })
+  refused(() => file.kind, 'AUTH_INVALID_ARGUMENT', /does not exist/)
+  refused(() => file.headers(), 'AUTH_INVALID_ARGUMENT', /does not exist/)
+  assert.equal(inspect(file), 'Credentials { kind: undefined }')
+  assert.equal(JSON.stringify(file), '{}')
+  writeFileSync(path, `${KEY}\n`)
+  assert.equal(file.kind, 'access-key')
+  assert.deepEqual(file.describe(), { kind: 'access-key', issuer: 'ttn-account-v2', appId: 'my-app' })
+  assert.equal(inspect(file), "Credentials { kind: 'access-key' }")
+  writeFileSync(path, TOKEN)
+  assert.deepEqual([file.kind, file.metadata()], ['bearer-token', { token: TOKEN }])
+  // What is no good does not replace what was.
+  writeFileSync(path, '')
+  assert.deepEqual([file.kind, file.metadata()], ['bearer-token', { token: TOKEN }])
+  assert.equal(Credentials.fromFile(path, { kind: 'access-key' }).kind, 'access-key')
+  refused(() => Credentials.fromFile(folder).kind, 'AUTH_INVALID_ARGUMENT', /directory/)
+  for (const wrong of [undefined, '', 5, 'a\0b']) refused(() => Credentials.fromFile(wrong), 'AUTH_INVALID_ARGUMENT', /path must be/)
+  refused(() => Credentials.fromFile(path, { kind: 'key' }), 'AUTH_INVALID_ARGUMENT', /kind must be/)
 })

@@ -1,4 +1,6 @@
 // Right use compiles, wrong use does not: each line below @ts-expect-error must be an error, or tsc reports that it is not.
+import diagnosticsChannel from 'node:diagnostics_channel'
+
 import {
   AuthError,
   Client,
@@ -9,12 +11,14 @@ import {
   version,
   type Application,
   type AuthErrorCode,
+  type AuthEvents,
   type BulkResult,
   type CallOptions,
   type ClientOptions,
   type CredentialsDescription,
   type Device,
   type DevicePage,
+  type ExchangeOptions,
   type GivenToken,
   type HttpResponse,
   type LorawanDevice,
@@ -127,6 +131,31 @@ export async function sources(give: () => Promise<GivenToken>): Promise<void> {
   same<ReturnType<TokenSource['headers']>, Promise<{ authorization: string }>>(true)
   same<ReturnType<TokenSource['metadata']>, Promise<{ token: string }>>(true)
   source.invalidate(await source.token())
+  const credentials = Credentials.fromFile('/run/secrets/ttn', { kind: 'access-key', appId: 'a' })
+  void [Credentials.fromFile('x'), Credentials.fromEnvironment('TTN_KEY', { appId: 'a' }), Credentials.fromEnvironment('TTN_KEY')]
+  const exchange: ExchangeOptions = { accountServer: 'https://a', clientId: 'c', clientSecret: 's', appId: 'a', ca: '' }
+  const exchanged = TokenSource.keyExchange({ credentials, ...exchange })
+  const address = 'grpcs://h:1'
+  for (const tokenSource of [source, exchanged, give, () => 'x']) new Client({ address, tokenSource })
+  new Client({ address, credentials, exchange, rateLimit: 5, retry: { attempts: 5, baseDelay: 100, maxDelay: 1000 } })
+  const client = new Client({ address, credentials, exchange: true, retry: false })
+  same<typeof client.tokenSource, TokenSource | null>(true)
+  await client.getDevice({ app_id: 'a', dev_id: 'd' }, { idempotent: true })
+  diagnosticsChannel.subscribe('ttn-auth:retry', (message) => {
+    const { code, attempt, delayMs } = message as AuthEvents['ttn-auth:retry']
+    same<typeof code, AuthErrorCode>(true)
+    void [attempt, delayMs]
+  })
+  // @ts-expect-error a source is no text
+  new Client({ address, tokenSource: 'x' })
+  // @ts-expect-error a misspelt option
+  new Client({ address, credentials, exchange: { acountServer: 'https://a' } })
+  // @ts-expect-error calls a second are a number
+  new Client({ address, rateLimit: false })
+  // @ts-expect-error there is no such kind
+  Credentials.fromFile('x', { kind: 'key' })
+  // @ts-expect-error a key is needed
+  TokenSource.keyExchange(exchange)
   void [() => 'x', () => ({ token: 'x', expiresIn: 5 }), async () => Credentials.bearerToken('x')].map((each) => TokenSource.callback(each))
   // @ts-expect-error a function gives them
   TokenSource.callback('x')
