@@ -24,12 +24,15 @@ mkdirSync(scratch, { recursive: true })
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
 test('JavaScript', async () => {
-  const [code, ...more] = blocks('js')
-  assert.equal(more.length, 0)
-  const file = join(scratch, 'example.cjs')
-  writeFileSync(file, code)
-  const { stdout } = await run(process.execPath, [file])
-  assert.equal(stdout, '0000000000000001\nAUTH_NOT_FOUND false\n')
+  const printed = ['0000000000000001\nAUTH_NOT_FOUND false\n', '8 done, 0 failed\ntrue 1\n']
+  const examples = blocks('js')
+  assert.equal(examples.length, printed.length)
+  for (const [n, code] of examples.entries()) {
+    const file = join(scratch, `example-${n}.cjs`)
+    writeFileSync(file, code)
+    const { stdout } = await run(process.execPath, [file])
+    assert.equal(stdout, printed[n])
+  }
 })
 
 test('TypeScript', async () => {
