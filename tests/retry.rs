@@ -282,3 +282,21 @@ async fn a_source_of_tokens_is_waited_for_within_the_time_limit() {
     let error = failing.request(get(), &limit).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::ExchangeUnavailable, "down"));
 }
+
+#[tokio::test]
+async fn a_refused_call_is_made_once_more_and_only_with_another_token() {
+    use ttn_auth::{AccessToken, TokenFn};
+    const REFUSED: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
+    for (changes, requests) in [(false, 1), (true, 2)] {
+        let (client, count) = server(&[REFUSED; 9]).await;
+        let tokens = AtomicUsize::new(0);
+        let source = TokenFn::new("counting", move || {
+            let token = format!("token-{}", if changes { tokens.fetch_add(1, Ordering::SeqCst) } else { 0 });
+            async move { AccessToken::new(token) }
+        });
+        let client = Client::builder(client.address()).token_source(Arc::new(source)).build().unwrap();
+        let outcome = request(&client, Method::GET, &CallOptions::default()).await;
+        assert_eq!(outcome, Err(ErrorKind::InvalidToken), "changes: {changes}");
+        assert_eq!(count.load(Ordering::SeqCst), requests, "changes: {changes}");
+    }
+}
