@@ -14,9 +14,13 @@ pub(crate) struct FileLock {
 impl FileLock {
     /// The lock of this file, if nobody has it.
     pub(crate) fn attempt(path: PathBuf) -> io::Result<Option<Self>> {
-        let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(&path)?;
+        Self::take(open(&path)?, path)
+    }
+
+    fn take(file: File, path: PathBuf) -> io::Result<Option<Self>> {
         match file.try_lock() {
-            // The last holder may have removed it meanwhile: then the path is free for others, and this lock is worth nothing.
+            // The last holder may have removed it since it was opened: then the path is free for others, and this lock is
+            // worth nothing.
             Ok(()) if is_at(&file, &path)? => Ok(Some(Self { path, _file: file })),
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
@@ -30,6 +34,10 @@ impl Drop for FileLock {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    private(OpenOptions::new().write(true).create(true).truncate(false)).open(path)
 }
 
 #[cfg(unix)]
@@ -54,4 +62,29 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_its_holder_removed_is_no_lock() {
+        let path = std::env::temp_dir().join(format!("ttn-auth-lock-{:016x}", fastrand::u64(..)));
+        let lock = |path: &PathBuf| FileLock::attempt(path.clone()).unwrap();
+        let holder = lock(&path).unwrap();
+        assert!(lock(&path).is_none());
+        let waiter = open(&path).unwrap();
+        drop(holder);
+        if cfg!(unix) {
+            assert!(FileLock::take(waiter, path.clone()).unwrap().is_none());
+        }
+        // Nor is it one beside somebody's who came meanwhile.
+        let waiter = open(&path).unwrap();
+        let second = lock(&path).unwrap();
+        assert!(FileLock::take(waiter, path.clone()).unwrap().is_none());
+        drop(second);
+        drop(lock(&path).unwrap());
+        assert!(cfg!(not(unix)) || !path.exists());
+    }
 }

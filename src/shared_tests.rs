@@ -205,6 +205,38 @@ async fn a_token_of_unknown_life_is_shared_until_it_is_refused() {
     immortal().token().await.unwrap();
 }
 
+/// The usual stack, ten times: what the account server sees is one process, and no call fails while it is down for
+/// less than half a life.
+#[tokio::test(start_paused = true)]
+async fn caches_of_ten_processes_refresh_once_and_outlive_an_outage() {
+    let (vault, _) = vault();
+    let counter = Arc::new(Counter::default());
+    let caches: Vec<_> = (0..10)
+        .map(|_| crate::TokenCache::new(SharedToken::new(counter.clone(), vault.clone(), "key")))
+        .collect();
+    let (end, mut now_down) = (Instant::now() + 10 * LIFE, false);
+    let mut while_up = 0;
+    while Instant::now() < end {
+        for cache in &caches {
+            let life = cache.token().await.unwrap().lifetime().unwrap();
+            assert!(life.expires_at() > Instant::now());
+        }
+        tokio::time::sleep(SECOND / 4).await;
+        // The second half of the time, down for 30 s of every 60.
+        let down =
+            end - Instant::now() < 5 * LIFE && ((end - Instant::now()).as_secs() / 30).is_multiple_of(2);
+        if down && !now_down && while_up == 0 {
+            while_up = asked(&counter);
+        }
+        now_down = down;
+        counter.down.store(down, Ordering::Relaxed);
+    }
+    // Every 45 to 50 s one.
+    assert!((10..=14).contains(&while_up), "{while_up} loads in {:?}", 5 * LIFE);
+    let all = asked(&counter);
+    assert!(all < while_up + 60, "{all} attempts");
+}
+
 /// A store that is out of order.
 #[derive(Debug)]
 struct Broken;

@@ -75,13 +75,13 @@ impl StoreLock {
         Self(Some(Box::pin(free)))
     }
 
-    /// Frees it, and returns when it is free.
+    /// Frees it, and returns when it is free, or after two seconds.
     pub async fn release(mut self) {
-        // Still in its place while it is polled: a caller that goes away leaves the rest to drop.
-        if let Some(free) = &mut self.0 {
-            free.as_mut().await;
+        let Some(free) = &mut self.0 else { return };
+        // Still in its place while it is polled: whatever is not done then is left to drop.
+        if tokio::time::timeout(OPERATION_LIMIT, free.as_mut()).await.is_ok() {
+            self.0 = None;
         }
-        self.0 = None;
     }
 }
 
@@ -204,6 +204,17 @@ mod tests {
         while freed.load(Ordering::Relaxed) < 3 {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_that_cannot_be_freed_holds_nobody_up() {
+        let started = Instant::now();
+        StoreLock::new(std::future::pending()).release().await;
+        assert_eq!(started.elapsed(), OPERATION_LIMIT);
+    }
+
+    #[test]
+    fn a_century_is_for_ever() {
         assert_eq!(millis(Duration::MAX), 3_153_600_000_000);
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use share::{Accounts, NAME, TOKEN, events, has_secret, kill, line, process, ten_processes, vault};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use ttn_auth::{ErrorKind, Kept, RedisStore, Secret, TokenSource, TokenStore, Vault};
@@ -236,6 +236,33 @@ async fn silent_it_is_waited_for_once_and_found_again() {
     redis.signal("-CONT");
     recovered(&vault).await;
     assert_eq!(vault.read("a").await.unwrap().unwrap().text.expose(), "text");
+}
+
+#[tokio::test]
+async fn a_connection_that_went_silent_is_replaced() {
+    let redis = Redis::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://:{PASSWORD}@{}", listener.local_addr().unwrap());
+    let port = redis.port;
+    let (cut, is_cut) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        // The first connection works until it is cut, by a router that forgot it and tells nobody.
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        tokio::select! {
+            _ = copy_bidirectional(&mut near, &mut far) => {}
+            _ = is_cut => {}
+        }
+        let (mut second, _) = listener.accept().await.unwrap();
+        let mut again = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let _ = copy_bidirectional(&mut second, &mut again).await;
+        drop((near, far));
+    });
+    let store = RedisStore::builder(url).build().unwrap();
+    store.write("a", vec![1], 100 * SECOND).await.unwrap();
+    cut.send(()).unwrap();
+    assert_eq!(store.read("a").await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert!(store.read("a").await.unwrap().is_some());
 }
 
 #[test]
