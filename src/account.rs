@@ -15,7 +15,7 @@ use serde_json::json;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::account_answer::{TokenAnswer, refusal, unavailable};
+use crate::account_answer::{Exchanged, Refreshed, TokenAnswer, refusal, unavailable};
 use crate::account_login::{Login, encoded, plain};
 use crate::address::Address;
 use crate::{AppId, Error, ErrorKind, Result, Secret};
@@ -25,6 +25,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Answers are a key or a token; tokens of 667 KB have been seen. More is not an answer.
 const MAX_ANSWER: usize = 2 << 20;
+
+/// The gRPC code, Unknown, that a V2 Handler passes an account server's errors on with.
+const PASSED_ON: i32 = 2;
 
 /// The account servers that are known by their issuer: the public network's.
 const KNOWN: [(&str, &str); 1] = [("ttn-account-v2", "https://account.thethingsnetwork.org")];
@@ -36,28 +39,6 @@ pub struct AccountServer {
     login: Arc<Login>,
     time_limit: Duration,
     http: reqwest::Client,
-}
-
-/// What an access key was exchanged for.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Exchanged {
-    /// The bearer token.
-    pub token: Secret,
-    /// How long it is valid from when it was asked for. Zero if the account server does not say.
-    pub expires_in: Duration,
-}
-
-/// What a refresh token was traded for (RFC 6749, section 6).
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Refreshed {
-    /// The bearer token.
-    pub token: Secret,
-    /// How long it is valid from when it was asked for. Zero if the account server does not say.
-    pub expires_in: Duration,
-    /// The refresh token to use next time. None: the same one again.
-    pub refresh_token: Option<Secret>,
 }
 
 impl AccountServer {
@@ -128,6 +109,11 @@ impl AccountServer {
         self
     }
 
+    /// Where it is, such as `https://account.thethingsnetwork.org/`.
+    pub fn address(&self) -> &str {
+        self.base.as_str()
+    }
+
     /// `GET /key`: the key that its tokens are signed with.
     ///
     /// # Errors
@@ -135,8 +121,10 @@ impl AccountServer {
     #[cfg(feature = "server")]
     pub async fn key(&self) -> Result<crate::PublicKey> {
         let request = self.http.get(self.url("/key"));
-        let answer: crate::keys::KeyAnswer =
-            self.send(request, &[], |_, _| ErrorKind::InvalidKey).await.map_err(passed_on)?;
+        let answer: crate::keys::KeyAnswer = self
+            .send(request, &[], |_, _| ErrorKind::InvalidKey)
+            .await
+            .map_err(|error| error.with_grpc_code(PASSED_ON))?;
         answer.read()
     }
 
@@ -149,7 +137,7 @@ impl AccountServer {
     pub async fn exchange(&self, app: &AppId, key: &Secret) -> Result<Exchanged> {
         // A Handler sends no grant_type here.
         let body = json!({"username": app.as_str(), "password": key.expose()});
-        self.exchange_with(&body, key).await.map_err(passed_on)
+        self.exchange_with(&body, key).await.map_err(|error| error.with_grpc_code(PASSED_ON))
     }
 
     /// The same for a key of one's own, as it is documented. No Handler is in between, so errors have no code of one.
@@ -265,11 +253,6 @@ impl fmt::Debug for AccountServer {
             .field("login", &self.login)
             .finish()
     }
-}
-
-/// A Handler passes the account server's errors on with the code that says nothing.
-fn passed_on(error: Error) -> Error {
-    error.with_grpc_code(2)
 }
 
 fn base(address: &str) -> Result<Url> {

@@ -16,6 +16,28 @@ const MAX_TEXT: usize = 200;
 /// No longer `Retry-After` is believed: whoever wrote it may have been wrong, and nobody should have to restart for that.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
+/// What an access key was exchanged for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Exchanged {
+    /// The bearer token.
+    pub token: Secret,
+    /// How long it is valid from when it was asked for. Zero if the account server does not say.
+    pub expires_in: Duration,
+}
+
+/// What a refresh token was traded for (RFC 6749, section 6).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Refreshed {
+    /// The bearer token.
+    pub token: Secret,
+    /// How long it is valid from when it was asked for. Zero if the account server does not say.
+    pub expires_in: Duration,
+    /// The refresh token to use next time. None: the same one again.
+    pub refresh_token: Option<Secret>,
+}
+
 /// A token. Whatever stands beside it, it is not refused for that.
 #[derive(Deserialize)]
 pub(crate) struct TokenAnswer {

@@ -185,6 +185,7 @@ async fn until(done: impl Fn() -> bool) {
     }
 }
 
+#[allow(clippy::await_holding_lock, reason = "that is how a disk stands still here")]
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_does_not_answer_is_waited_for_once() {
     let (_folder, path) = file("i.a");

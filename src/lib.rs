@@ -80,8 +80,12 @@ mod network;
 mod obtain;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod pace;
+#[cfg(feature = "http")]
+mod refresh;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod reserved;
+#[cfg(feature = "http")]
+mod restricted;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod retry;
 #[cfg(feature = "http")]
@@ -139,9 +143,15 @@ pub use manager::{ApplicationManager, DevicePage, Page};
 pub use retry::RetryPolicy;
 
 #[cfg(feature = "http")]
-pub use account::{AccountServer, Exchanged, Refreshed};
+pub use account::AccountServer;
+#[cfg(feature = "http")]
+pub use account_answer::{Exchanged, Refreshed};
 #[cfg(feature = "http")]
 pub use key_exchange::{KeyExchange, KeyOrigin};
+#[cfg(feature = "http")]
+pub use refresh::RefreshToken;
+#[cfg(feature = "http")]
+pub use restricted::RestrictedToken;
 
 #[cfg(feature = "redis")]
 pub use store_redis::RedisStore;
