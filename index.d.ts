@@ -163,6 +163,38 @@ export interface ExchangeOptions {
   appId?: string
   /** The account server's certificate, or a CA's (PEM), instead of the platform's roots. Needs `accountServer`. */
   ca?: string
+  /** Where the token is kept for other processes and for the next start. Default: in memory only. */
+  store?: TokenStoreOptions
+}
+
+/**
+ * A store of tokens. What lies in it is sealed with `key`, and so is whose it is. A store that fails costs no call: it is told
+ * on `ttn-auth:store`, and tokens are got without it.
+ */
+export type TokenStoreOptions = FileStoreOptions | RedisStoreOptions
+
+/** A store in a file, for the processes of one machine. */
+export interface FileStoreOptions {
+  /** Its path. The folder has to be there; the file is made, readable for its owner only (mode 0600). */
+  file: string
+  /** Base64 of 32 secret bytes, the same for everyone who shares the store: `openssl rand -base64 32`. */
+  key: string
+  redis?: undefined
+}
+
+/** A store in Redis, for processes of many machines. */
+export interface RedisStoreOptions {
+  /** `redis://host:port`, or `rediss://` over TLS; with `user:password@` in front of the host and `/database` at the end. */
+  redis: string
+  /** Base64 of 32 secret bytes, the same for everyone who shares the store: `openssl rand -base64 32`. */
+  key: string
+  /** What stands before each key in Redis. Default: `ttn-auth:`. */
+  prefix?: string
+  /** The server's certificate, or a CA's (PEM), instead of the platform's roots. */
+  ca?: string
+  /** Allows a password to cross a network in clear. */
+  allowInsecure?: boolean
+  file?: undefined
 }
 
 /** Options of `TokenSource.keyExchange`. */

@@ -27,3 +27,4 @@ mod runtime;
 mod sandbox;
 mod settings;
 mod source;
+mod vault;

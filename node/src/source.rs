@@ -5,7 +5,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{Object, ToNapiValue, Unknown};
 use napi::{Env, ValueType};
 use napi_derive::napi;
-use ttn_auth::{AccessToken, Carrier, Result, TokenCache};
+use ttn_auth::{AccessToken, Carrier, Result, SharedToken, TokenCache, Vault};
 
 use crate::args::{self, Fields};
 use crate::callback::Callback;
@@ -26,9 +26,17 @@ pub struct TokenSource {
 }
 
 impl TokenSource {
-    /// With a cache around it.
-    pub(crate) fn cached(kind: &'static str, source: impl ttn_auth::TokenSource) -> Self {
-        Self { inner: Contained::new(Arc::new(TokenCache::new(source))), kind }
+    /// With a cache around it; and, where there is a vault, shared through it by this name.
+    pub(crate) fn cached(
+        kind: &'static str,
+        source: impl ttn_auth::TokenSource,
+        shared: Option<(Vault, String)>,
+    ) -> Self {
+        let inner: Arc<dyn ttn_auth::TokenSource> = match shared {
+            Some((vault, name)) => Arc::new(TokenCache::new(SharedToken::new(source, vault, name))),
+            None => Arc::new(TokenCache::new(source)),
+        };
+        Self { inner: Contained::new(inner), kind }
     }
 
     /// Another object for the same source.
@@ -39,7 +47,7 @@ impl TokenSource {
     /// Calls a JavaScript function for a token.
     pub(crate) fn of_function(env: &Env, function: Unknown) -> Result<Self> {
         match args::kind(function)? {
-            ValueType::Function => Ok(Self::cached("callback", Callback(bridge::keep(env, function)?))),
+            ValueType::Function => Ok(Self::cached("callback", Callback(bridge::keep(env, function)?), None)),
             _ => Err(invalid("the token source must be a function that returns a token or a promise of one")),
         }
     }

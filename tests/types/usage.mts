@@ -134,6 +134,13 @@ export async function sources(give: () => Promise<GivenToken>): Promise<void> {
   const credentials = Credentials.fromFile('/run/secrets/ttn', { kind: 'access-key', appId: 'a' })
   void [Credentials.fromFile('x'), Credentials.fromEnvironment('TTN_KEY', { appId: 'a' }), Credentials.fromEnvironment('TTN_KEY')]
   const exchange: ExchangeOptions = { accountServer: 'https://a', clientId: 'c', clientSecret: 's', appId: 'a', ca: '' }
+  for (const store of [{ file: 'x', key: 'k' }, { redis: 'redis://h', key: 'k', prefix: 'p', ca: '', allowInsecure: false }]) {
+    TokenSource.keyExchange({ credentials, store })
+  }
+  // @ts-expect-error one place
+  TokenSource.keyExchange({ credentials, store: { file: 'x', redis: 'redis://h', key: 'k' } })
+  // @ts-expect-error what lies in it is sealed
+  TokenSource.keyExchange({ credentials, store: { file: 'x' } })
   const exchanged = TokenSource.keyExchange({ credentials, ...exchange })
   const address = 'grpcs://h:1'
   for (const tokenSource of [source, exchanged, give, () => 'x']) new Client({ address, tokenSource })
