@@ -160,7 +160,7 @@ async fn a_pipe_is_not_waited_for_and_a_file_of_others_not_read() {
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let error = CredentialsFile::new(&pipe, None).credentials().await.unwrap_err();
     assert_eq!(error.message(), "the credentials file is not a regular file");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     match (File::open(&path), CredentialsFile::new(&path, None).credentials().await) {
         // Root may read everything.
         (Ok(_), outcome) => assert!(outcome.is_ok()),

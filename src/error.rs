@@ -132,6 +132,7 @@ struct Inner {
     http_status: Option<u16>,
     retry_after: Option<Duration>,
     unsent: bool,
+    #[cfg(any(feature = "grpc", feature = "http"))]
     after_lost_answer: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -146,6 +147,7 @@ impl Error {
             http_status: None,
             retry_after: None,
             unsent: false,
+            #[cfg(any(feature = "grpc", feature = "http"))]
             after_lost_answer: false,
             source: None,
         }))

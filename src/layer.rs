@@ -25,7 +25,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::supply::Supply;
-use crate::{Carrier, Credentials, Result, TokenSource};
+use crate::{Carrier, Credentials, CredentialsFile, Result, TokenSource};
 
 /// What goes wrong in tower: an error of the service inside, or an [`Error`](crate::Error) of a source of tokens.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -46,6 +46,11 @@ impl AuthLayer {
     /// A layer for what this source gives at the time of each request, such as a [`TokenCache`](crate::TokenCache).
     pub fn from_source(source: Arc<dyn TokenSource>, carrier: Carrier) -> Self {
         Self { carrier, supply: Supply::Source(source) }
+    }
+
+    /// A layer for what is in this file at the time of each request.
+    pub fn from_file(file: CredentialsFile, carrier: Carrier) -> Self {
+        Self { carrier, supply: Supply::File(file) }
     }
 
     async fn attach(&self, headers: &mut HeaderMap) -> Result<()> {

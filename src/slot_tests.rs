@@ -27,7 +27,8 @@ fn name(decision: &Decision) -> &'static str {
 fn the_decision_is_a_table() {
     let start = Instant::now();
     // What happened and when (seconds), then what is decided and when.
-    let table: &[(&[(&str, f64)], &[(f64, &str)])] = &[
+    type Row<'a> = (&'a [(&'a str, f64)], &'a [(f64, &'a str)]);
+    let table: &[Row] = &[
         (&[], &[(0.0, "load")]),
         (
             &[("token", 0.0)],

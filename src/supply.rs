@@ -28,6 +28,7 @@ impl Supply {
     }
 
     /// A server refused these: whether there may be others.
+    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn invalidate(&self, refused: &Credentials) -> bool {
         match (self, refused) {
             (Self::Source(source), Credentials::Token(token)) => source.invalidate(token),
