@@ -300,3 +300,15 @@ async fn a_refused_call_is_made_once_more_and_only_with_another_token() {
         assert_eq!(count.load(Ordering::SeqCst), requests, "changes: {changes}");
     }
 }
+
+#[tokio::test]
+async fn a_failing_server_is_not_sent_ten_times_as_much() {
+    let (client, count) = server(&[BROKEN; 1000]).await;
+    let eager = RetryPolicy::default().attempts(10).base_delay(Duration::ZERO);
+    let client = Client::builder(client.address()).retry(eager).build().unwrap();
+    for _ in 0..60 {
+        let outcome = request(&client, Method::GET, &CallOptions::default()).await;
+        assert_eq!(outcome, Err(ErrorKind::Unavailable));
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 60 + 200, "each call once, and the budget");
+}
