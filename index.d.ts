@@ -113,7 +113,7 @@ export interface CredentialsDescription {
 }
 
 /** Where a `TokenSource` has its tokens from. */
-export type TokenSourceKind = 'key-exchange' | 'callback'
+export type TokenSourceKind = 'key-exchange' | 'restricted' | 'refresh-token' | 'callback'
 
 /** What a token function gives. */
 export type GivenToken =
@@ -201,6 +201,37 @@ export interface RedisStoreOptions {
 export interface KeyExchangeOptions extends ExchangeOptions {
   /** Those of kind `access-key`. */
   credentials: Credentials
+}
+
+/** Options of `TokenSource.restricted`. */
+export interface RestrictedOptions {
+  /** `https://` with host and path. */
+  accountServer: string
+  /** Whose tokens are restricted: a source, or a bearer token. With a `store`, a bearer token or a source with one itself. */
+  from: TokenSource | Credentials
+  /** The 1 to 10 applications that the token is for. */
+  appIds: string[]
+  /** The account server's certificate, or a CA's (PEM), instead of the platform's roots. */
+  ca?: string
+  /** Where the token is kept. Default: in memory only. */
+  store?: TokenStoreOptions
+}
+
+/** Options of `TokenSource.refreshToken`. */
+export interface RefreshTokenOptions {
+  /** `https://` with host and path. */
+  accountServer: string
+  /** The OAuth client that the refresh token was given to; with `clientSecret`. */
+  clientId?: string
+  clientSecret?: string
+  /** What the sign-in ended with. With a `store` still the first one: the later ones are found by it. */
+  refreshToken: string
+  /** Called with each new refresh token. What it throws is a warning of the process. */
+  onRotate?: (refreshToken: string) => void | PromiseLike<void>
+  /** The account server's certificate, or a CA's (PEM), instead of the platform's roots. */
+  ca?: string
+  /** Where the refresh token is kept, and the token. Default: in memory only. */
+  store?: TokenStoreOptions
 }
 
 /** When calls that failed are made again, all within their time limit. */
@@ -845,6 +876,23 @@ export declare class TokenSource {
    * key, `AUTH_EXCHANGE_UNAVAILABLE` if it does not answer.
    */
   static keyExchange(options: KeyExchangeOptions): TokenSource
+  /**
+   * Tokens for some applications only, out of a token for many: what a device or a colleague is given should open no more
+   * than it needs, and a token holds ten applications at most.
+   *
+   * Throws as `keyExchange` does. Its tokens' errors: those of `from`; `AUTH_PERMISSION_DENIED` if its token is not for
+   * these applications; `AUTH_INVALID_TOKEN` if the account server refuses it.
+   */
+  static restricted(options: RestrictedOptions): TokenSource
+  /**
+   * Tokens for someone who has signed in once (OAuth 2.0, RFC 6749, section 6). Each trade may bring the next refresh
+   * token, which makes the last one worthless: without a `store`, `onRotate` has to keep it for the next start.
+   *
+   * Throws as `keyExchange` does. Its tokens' errors: `AUTH_INVALID_TOKEN` if the account server refuses the refresh
+   * token (somebody has to sign in again), `AUTH_INVALID_ARGUMENT` if it refuses the client; a store's, while that cannot
+   * be read: a refresh token that is used twice may count as stolen.
+   */
+  static refreshToken(options: RefreshTokenOptions): TokenSource
   /**
    * Tokens from a function of your own: a vault, another service, a token that someone pastes in. It is called when a
    * token is needed, and gives a string, `{ token, expiresIn }` or `Credentials` of kind `bearer-token`, or a promise of

@@ -1,5 +1,5 @@
 'use strict'
-// What Rust says to JavaScript (src/bridge.rs): token functions to call, events to publish. `receive` must never throw: there
+// What Rust says to JavaScript (src/bridge.rs): functions to call, events to publish. `receive` must never throw: there
 // is nobody above it.
 
 const { channel } = require('node:diagnostics_channel')
@@ -12,7 +12,7 @@ const channels = Object.fromEntries(
 
 /** The two ends for one loaded addon. */
 function bridge(native) {
-  // Token functions, and what they threw, for as long as Rust refers to them.
+  // Functions, and what they threw, for as long as Rust refers to them.
   const kept = new Map()
   let last = 0
 
@@ -41,12 +41,22 @@ function bridge(native) {
     }
   }
 
+  /** A listener that fails is warned of: nothing waits for it, and what it was told matters to its owner. */
+  async function tell(number, text) {
+    try {
+      await kept.get(number)(text)
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : `onRotate failed: ${String(error)}`)
+    }
+  }
+
   return {
     keep,
     kept: (number) => kept.get(number),
 
     receive(what, number, request, fields) {
       if (what === 'ask') ask(number, request)
+      else if (what === 'tell') tell(number, fields.text)
       else if (what === 'release') kept.delete(number)
       else if (channels[what]?.hasSubscribers) channels[what].publish({ ...fields })
     },

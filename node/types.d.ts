@@ -113,7 +113,7 @@ export interface CredentialsDescription {
 }
 
 /** Where a `TokenSource` has its tokens from. */
-export type TokenSourceKind = 'key-exchange' | 'callback'
+export type TokenSourceKind = 'key-exchange' | 'restricted' | 'refresh-token' | 'callback'
 
 /** What a token function gives. */
 export type GivenToken =
@@ -201,6 +201,37 @@ export interface RedisStoreOptions {
 export interface KeyExchangeOptions extends ExchangeOptions {
   /** Those of kind `access-key`. */
   credentials: Credentials
+}
+
+/** Options of `TokenSource.restricted`. */
+export interface RestrictedOptions {
+  /** `https://` with host and path. */
+  accountServer: string
+  /** Whose tokens are restricted: a source, or a bearer token. With a `store`, a bearer token or a source with one itself. */
+  from: TokenSource | Credentials
+  /** The 1 to 10 applications that the token is for. */
+  appIds: string[]
+  /** The account server's certificate, or a CA's (PEM), instead of the platform's roots. */
+  ca?: string
+  /** Where the token is kept. Default: in memory only. */
+  store?: TokenStoreOptions
+}
+
+/** Options of `TokenSource.refreshToken`. */
+export interface RefreshTokenOptions {
+  /** `https://` with host and path. */
+  accountServer: string
+  /** The OAuth client that the refresh token was given to; with `clientSecret`. */
+  clientId?: string
+  clientSecret?: string
+  /** What the sign-in ended with. With a `store` still the first one: the later ones are found by it. */
+  refreshToken: string
+  /** Called with each new refresh token. What it throws is a warning of the process. */
+  onRotate?: (refreshToken: string) => void | PromiseLike<void>
+  /** The account server's certificate, or a CA's (PEM), instead of the platform's roots. */
+  ca?: string
+  /** Where the refresh token is kept, and the token. Default: in memory only. */
+  store?: TokenStoreOptions
 }
 
 /** When calls that failed are made again, all within their time limit. */

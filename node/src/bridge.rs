@@ -44,6 +44,8 @@ enum Message {
     Ask { function: u32, request: u32 },
     /// Rust no longer refers to the value of this number.
     Release { number: u32 },
+    /// Call the function of this number with this text. Nothing is answered.
+    Tell { function: u32, text: Secret },
     /// Publish an event on the channel of this name.
     Event { channel: String, fields: EventFields },
     /// For tests/node/panic.test.mjs.
@@ -144,6 +146,10 @@ impl Message {
         FnArgs::from(match self {
             Self::Ask { function, request } => said("ask", function, request),
             Self::Release { number } => said("release", number, 0),
+            Self::Tell { function, text } => {
+                let text = Either3::C(text.expose().to_owned());
+                ("tell".to_owned(), function, 0, EventFields::from([("text".to_owned(), text)]))
+            }
             Self::Event { channel, fields } => {
                 events.fetch_sub(1, Ordering::Relaxed);
                 (channel, 0, 0, fields)
@@ -235,6 +241,11 @@ impl Kept {
     /// Its number, in its own environment.
     pub(crate) fn number(&self) -> Option<u32> {
         Bridge::here().is_ok_and(|here| Arc::ptr_eq(&here, &self.bridge)).then_some(self.number)
+    }
+
+    /// Calls it with a text, and waits for nothing.
+    pub(crate) fn tell(&self, text: Secret) {
+        self.bridge.send(Message::Tell { function: self.number, text });
     }
 
     /// Calls it, as a token function.

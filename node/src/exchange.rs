@@ -9,38 +9,28 @@ use crate::error::invalid;
 use crate::source::TokenSource;
 use crate::vault;
 
-/// An account server, and what tells its tokens from others' in a store.
-pub(crate) struct Asked {
-    pub(crate) server: AccountServer,
-    pub(crate) name: String,
-}
-
 /// The account server that the options name, or the one of this issuer; and who asks it.
 pub(crate) fn account_server(
     options: &Fields,
     issuer: impl FnOnce() -> Result<Option<String>>,
-) -> Result<Asked> {
+) -> Result<AccountServer> {
     let ca = options.text("ca")?;
-    let (server, mut name) = match (options.text("accountServer")?, &ca) {
-        (Some(address), _) => (AccountServer::with_ca(&address, ca.as_deref())?, address),
+    let server = match (options.text("accountServer")?, &ca) {
+        (Some(address), _) => AccountServer::with_ca(&address, ca.as_deref())?,
         (None, Some(_)) => return Err(invalid("ca is that of the accountServer, which is missing")),
         (None, None) => match issuer()? {
-            Some(issuer) => (AccountServer::of_issuer(&issuer)?, issuer),
+            Some(issuer) => AccountServer::of_issuer(&issuer)?,
             None => return Err(invalid("accountServer is missing, such as https://account.example")),
         },
     };
     let secret = |field| Ok(options.text(field)?.map(Secret::new));
-    let server = match (options.text("clientId")?, secret("clientSecret")?, secret("bearerToken")?) {
-        (None, None, None) => server,
-        (Some(id), Some(secret), None) => {
-            name = [&name, "\0", &id].concat();
-            server.with_client(id, secret)
-        }
-        (None, None, Some(token)) => server.with_bearer_token(token),
-        (_, _, None) => return Err(invalid("clientId and clientSecret belong together")),
-        (_, _, Some(_)) => return Err(invalid("give either clientId and clientSecret, or a bearerToken")),
-    };
-    Ok(Asked { server, name })
+    match (options.text("clientId")?, secret("clientSecret")?, secret("bearerToken")?) {
+        (None, None, None) => Ok(server),
+        (Some(id), Some(secret), None) => Ok(server.with_client(id, secret)),
+        (None, None, Some(token)) => Ok(server.with_bearer_token(token)),
+        (_, _, None) => Err(invalid("clientId and clientSecret belong together")),
+        (_, _, Some(_)) => Err(invalid("give either clientId and clientSecret, or a bearerToken")),
+    }
 }
 
 /// Credentials among the options.
@@ -73,15 +63,14 @@ pub(crate) fn key_exchange(credentials: &Credentials, options: &Fields) -> Resul
         Secrets::Key(key) => Ok(key.issuer().map(str::to_owned)),
         _ => Err(token()),
     };
-    let Asked { server, name } = account_server(options, issuer)?;
-    let shared = match vault::vault(options)? {
-        // The key as it is now: by a file's path alone, different keys could have one name.
-        Some(vault) => Some((
-            vault,
-            ["key-exchange\0", &name, "\0", app.as_str(), "\0", credentials.now()?.secret().expose()]
-                .concat(),
-        )),
-        None => None,
+    let server = account_server(options, issuer)?;
+    let store = vault::vault(options)?;
+    // The key as it is now: by its file's path alone, different keys could have one name. Read for a store only.
+    let key_text = match (&credentials.origin, &store) {
+        (Origin::File { .. }, None) => None,
+        _ => Some(credentials.now()?.secret().clone()),
     };
-    Ok(TokenSource::cached("key-exchange", KeyExchange::new(server, app, key), shared))
+    let name =
+        key_text.map(|key| vault::name("key-exchange", &[server.address(), app.as_str(), key.expose()]));
+    TokenSource::cached("key-exchange", KeyExchange::new(server, app, key), name, store)
 }

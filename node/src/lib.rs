@@ -23,6 +23,8 @@ mod manager;
 mod panics;
 mod promise;
 mod raw;
+mod refresh;
+mod restricted;
 mod runtime;
 mod sandbox;
 mod settings;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{Object, ToNapiValue, Unknown};
 use napi::{Env, ValueType};
 use napi_derive::napi;
-use ttn_auth::{AccessToken, Carrier, Result, SharedToken, TokenCache, Vault};
+use ttn_auth::{AccessToken, Carrier, Result, Secret, SharedToken, TokenCache, Vault};
 
 use crate::args::{self, Fields};
 use crate::callback::Callback;
@@ -13,7 +13,7 @@ use crate::contained::Contained;
 use crate::error::{guard, invalid};
 use crate::promise::{Call, promise};
 use crate::runtime::runtime;
-use crate::{bridge, exchange};
+use crate::{bridge, exchange, refresh, restricted};
 
 /// Gives a bearer token whenever it is asked, and a new one before the old one ends. It remembers its token: one is asked
 /// for once, for any number of calls, clients and `token()`s, and again in the background before half of its life is over.
@@ -23,31 +23,43 @@ use crate::{bridge, exchange};
 pub struct TokenSource {
     pub(crate) inner: Contained<Arc<dyn ttn_auth::TokenSource>>,
     kind: &'static str,
+    /// What tells its tokens from all others in a store, where that is known: whose key they are got with, for what.
+    pub(crate) name: Option<Secret>,
 }
 
 impl TokenSource {
-    /// With a cache around it; and, where there is a vault, shared through it by this name.
+    /// With a cache around it; and, where there is a vault, shared through it by the name.
     pub(crate) fn cached(
         kind: &'static str,
         source: impl ttn_auth::TokenSource,
-        shared: Option<(Vault, String)>,
-    ) -> Self {
-        let inner: Arc<dyn ttn_auth::TokenSource> = match shared {
-            Some((vault, name)) => Arc::new(TokenCache::new(SharedToken::new(source, vault, name))),
-            None => Arc::new(TokenCache::new(source)),
+        name: Option<Secret>,
+        vault: Option<Vault>,
+    ) -> Result<Self> {
+        let inner: Arc<dyn ttn_auth::TokenSource> = match (vault, &name) {
+            (None, _) => Arc::new(TokenCache::new(source)),
+            (Some(vault), Some(name)) => {
+                Arc::new(TokenCache::new(SharedToken::new(source, vault, name.expose())))
+            }
+            (Some(_), None) => {
+                return Err(invalid(
+                    "a store needs to know whose tokens it has: `from` must be credentials, or a source with a store",
+                ));
+            }
         };
-        Self { inner: Contained::new(inner), kind }
+        Ok(Self { inner: Contained::new(inner), kind, name })
     }
 
     /// Another object for the same source.
     pub(crate) fn share(&self) -> Self {
-        Self { inner: Contained::new(Arc::clone(&self.inner)), kind: self.kind }
+        Self { inner: Contained::new(Arc::clone(&self.inner)), kind: self.kind, name: self.name.clone() }
     }
 
     /// Calls a JavaScript function for a token.
     pub(crate) fn of_function(env: &Env, function: Unknown) -> Result<Self> {
         match args::kind(function)? {
-            ValueType::Function => Ok(Self::cached("callback", Callback(bridge::keep(env, function)?), None)),
+            ValueType::Function => {
+                Self::cached("callback", Callback(bridge::keep(env, function)?), None, None)
+            }
             _ => Err(invalid("the token source must be a function that returns a token or a promise of one")),
         }
     }
@@ -90,6 +102,27 @@ impl TokenSource {
                 .ok_or_else(|| invalid("credentials are missing: those of kind access-key"))?;
             exchange::key_exchange(&credentials, &options)
         })
+    }
+
+    /// Tokens for some applications only, out of a token for many: what a device or a colleague is given should open no more
+    /// than it needs, and a token holds ten applications at most.
+    ///
+    /// Throws as `keyExchange` does. Its tokens' errors: those of `from`; `AUTH_PERMISSION_DENIED` if its token is not for
+    /// these applications; `AUTH_INVALID_TOKEN` if the account server refuses it.
+    #[napi(catch_unwind, ts_args_type = "options: RestrictedOptions")]
+    pub fn restricted(env: &Env, options: Unknown) -> napi::Result<Self> {
+        guard(env, || restricted::restricted(&Fields::required(options, "options")?))
+    }
+
+    /// Tokens for someone who has signed in once (OAuth 2.0, RFC 6749, section 6). Each trade may bring the next refresh
+    /// token, which makes the last one worthless: without a `store`, `onRotate` has to keep it for the next start.
+    ///
+    /// Throws as `keyExchange` does. Its tokens' errors: `AUTH_INVALID_TOKEN` if the account server refuses the refresh
+    /// token (somebody has to sign in again), `AUTH_INVALID_ARGUMENT` if it refuses the client; a store's, while that cannot
+    /// be read: a refresh token that is used twice may count as stolen.
+    #[napi(catch_unwind, ts_args_type = "options: RefreshTokenOptions")]
+    pub fn refresh_token(env: &Env, options: Unknown) -> napi::Result<Self> {
+        guard(env, || refresh::refresh_token(env, &Fields::required(options, "options")?))
     }
 
     /// Tokens from a function of your own: a vault, another service, a token that someone pastes in. It is called when a

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ttn_auth::{FileStore, RedisStore, Result, StoreKey, TokenStore, Vault};
+use ttn_auth::{FileStore, RedisStore, Result, Secret, StoreKey, TokenStore, Vault};
 
 use crate::args::Fields;
 use crate::error::invalid;
@@ -33,4 +33,10 @@ fn redis(store: &Fields, url: String) -> Result<RedisStore> {
         builder = builder.ca(ca);
     }
     builder.allow_insecure(store.flag("allowInsecure")?.unwrap_or_default()).build()
+}
+
+/// A name for a token in a vault, which only ever hashes it. No part has a zero byte in it, so that no two lists of parts
+/// have the same name.
+pub(crate) fn name(kind: &str, parts: &[&str]) -> Secret {
+    Secret::new([&[kind], parts].concat().join("\0"))
 }

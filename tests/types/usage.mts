@@ -142,6 +142,16 @@ export async function sources(give: () => Promise<GivenToken>): Promise<void> {
   // @ts-expect-error what lies in it is sealed
   TokenSource.keyExchange({ credentials, store: { file: 'x' } })
   const exchanged = TokenSource.keyExchange({ credentials, ...exchange })
+  const restricted = TokenSource.restricted({ accountServer: 'https://a', from: exchanged, appIds: ['a'], store: { file: 'x', key: 'k' } })
+  const onRotate = (next: string): void => void next
+  const refreshed = TokenSource.refreshToken({ accountServer: 'https://a', clientId: 'c', clientSecret: 's', refreshToken: 'r', onRotate })
+  void TokenSource.restricted({ accountServer: 'https://a', from: credentials, appIds: ['a'] })
+  // @ts-expect-error at which account server?
+  TokenSource.restricted({ from: refreshed, appIds: ['a'] })
+  // @ts-expect-error applications are a list
+  TokenSource.restricted({ accountServer: 'https://a', from: restricted, appIds: 'a' })
+  // @ts-expect-error a refresh token is needed
+  TokenSource.refreshToken({ accountServer: 'https://a' })
   const address = 'grpcs://h:1'
   for (const tokenSource of [source, exchanged, give, () => 'x']) new Client({ address, tokenSource })
   new Client({ address, credentials, exchange, rateLimit: 5, retry: { attempts: 5, baseDelay: 100, maxDelay: 1000 } })
