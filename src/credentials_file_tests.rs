@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use futures_util::FutureExt;
 use tempfile::TempDir;
 use tokio::time::advance;
 
@@ -180,7 +181,9 @@ async fn a_token_is_not_made_of_a_key() {
 
 /// Lets everyone get as far as they can, also threads.
 async fn until(done: impl Fn() -> bool) {
+    let started = std::time::Instant::now();
     while !done() {
+        assert!(started.elapsed() < SECOND * 20, "it never happens");
         tokio::task::yield_now().await;
     }
 }
@@ -220,9 +223,8 @@ async fn a_disk_that_does_not_answer_is_waited_for_once() {
         // No further call waits, however long it goes on, and none starts another thread.
         for _ in 0..3 {
             advance(SECOND * 60).await;
-            let now = Instant::now();
-            assert_eq!(file.credentials().await.is_ok(), known);
-            assert_eq!(now.elapsed(), Duration::ZERO);
+            let outcome = file.credentials().now_or_never().expect("waits");
+            assert_eq!(outcome.is_ok(), known);
         }
         drop(dead);
         until(|| file.0.turn.try_lock().is_ok() && !file.0.state().overdue).await;
