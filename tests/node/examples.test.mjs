@@ -1,13 +1,15 @@
 // The examples run, and print what they should.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
+import { Sandbox } from '../../node/index.js'
 import { connect, withSandbox } from './support.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -51,6 +53,52 @@ const TESTS = {
       stdout.trim().split('\n').map((line) => line.split(/ +/)),
       [['valid', 'dev-1'], ['expired', 'AUTH_TOKEN_EXPIRED'], ['badsig', 'AUTH_INVALID_TOKEN'], ['nodevices', 'AUTH_PERMISSION_DENIED']],
     )
+  },
+  'import-devices.mjs': async (file) => {
+    const own = await Sandbox.start()
+    const csv = join(mkdtempSync(join(tmpdir(), 'ttn-auth-')), 'devices.csv')
+    const env = { TTN_ADDRESS: own.grpcAddress, TTN_SECRET: own.accessKey, TTN_ACCOUNT_SERVER: own.accountServer }
+    const line = (n, eui = `00000000000000${10 + n}`) => `new-${n},70B3D57ED0000001,${eui},000102030405060708090A0B0C0D0E0F,"Büro ""${n}"", 1. OG",52.${n}`
+    const head = '\ufeffdev_id,app_eui,dev_eui,app_key,description,latitude'
+    writeFileSync(csv, [head, ...[0, 1, 2, 3, 4, 5, 6, 7, 8].map((n) => line(n, n === 4 ? 'XYZ' : undefined)), ''].join('\r\n'))
+    const { code, stdout, stderr } = await run(file, { ...env, args: [csv, 'test-app'] })
+    assert.equal(stdout, '8 of 9 devices imported\n', stderr)
+    assert.equal(code, 1)
+    assert.match(stderr, /^1 of 9, \d failed\n[\s\S]*9 of 9, 1 failed\nline 6 \(new-4\): AUTH_INVALID_ARGUMENT .*\n$/)
+    assert.equal(own.exchanges, 1)
+    const client = connect(own, 'grpc')
+    const { description, latitude } = await client.getDevice({ app_id: 'test-app', dev_id: 'new-8' })
+    assert.deepEqual([description, latitude], ['Büro "8", 1. OG', 52.8])
+    client.close()
+
+    writeFileSync(csv, [head, line(1), line(2)].join('\n'))
+    assert.deepEqual([(await run(file, { ...env, args: [csv, 'test-app'] })).stdout], ['2 of 2 devices imported\n'])
+    // On a terminal, with a bar.
+    const terminal = ['-qec', [process.execPath, file, csv, 'test-app'].map((each) => `'${each}'`).join(' '), '/dev/null']
+    const { stdout: screen } = await promisify(execFile)('script', terminal, { cwd: root, env: { ...process.env, ...env }, timeout: 60_000 })
+    assert.match(screen, /2\/2 \| failed: 0[\s\S]*2 of 2 devices imported/)
+    // Nothing is sent of a file that cannot be read to its end.
+    const writes = own.counts.writes
+    for (const [content, message] of [[`${head}\n${line(1)}\na,b\n`, /line 3/], ['dev_id,app_eui\n', /no column dev_eui, app_key/], [undefined, /ENOENT/]]) {
+      if (content === undefined) rmSync(csv)
+      else writeFileSync(csv, content)
+      const ended = await run(file, { ...env, args: [csv, 'test-app'] })
+      assert.equal(ended.code, 2)
+      assert.match(ended.stderr, message)
+    }
+    assert.match((await run(file, { ...env, TTN_SECRET: '', args: [csv, 'test-app'] })).stderr, /TTN_SECRET is empty/)
+    assert.equal((await run(file, env)).code, 2)
+    assert.equal(own.counts.writes, writes)
+    rmSync(join(csv, '..'), { recursive: true })
+    await own.stop()
+  },
+  'token-source.mjs': async (file) => {
+    const TTN_LOGIN = `echo ${sandbox().mintToken()}`
+    const { stdout, stderr } = await run(file, { TTN_ADDRESS: sandbox().httpAddress, TTN_LOGIN })
+    assert.equal(stdout, `a token: ok true\n${'dev-1 0000000000000001\n'.repeat(3)}Bearer\n`, stderr)
+    const failed = await run(file, { TTN_ADDRESS: sandbox().httpAddress, TTN_LOGIN: 'no-such-helper' })
+    assert.equal(failed.code, 1)
+    assert.match(failed.stderr, /^AUTH_EXCHANGE_UNAVAILABLE Command failed: no-such-helper\n/)
   },
 }
 
