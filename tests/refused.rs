@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use support::{addresses, app, builder, id, mint, sandbox};
-use ttn_auth::{AccessToken, Client, CredentialsFile, Error, ErrorKind, TokenCache, TokenSource};
+use ttn_auth::{
+    AccessKey, AccessToken, AccountServer, AppId, Client, CredentialsFile, Error, ErrorKind, KeyExchange,
+    TokenCache, TokenSource,
+};
 use ttn_auth_sandbox::Sandbox;
 
 /// Gives its tokens one after the other, the last one for ever.
@@ -138,6 +141,25 @@ async fn a_credential_in_a_file_is_replaced_when_it_is_refused() {
             sandbox.revoke_tokens().unwrap();
             std::fs::write(&path, format!("{}\n", fresh())).unwrap();
             manager.get_device(&id("dev-1")).await.unwrap_or_else(|e| panic!("{address} {kind}: {e:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_taken_back_again_and_again_lose_no_call() {
+    let sandbox = sandbox().await;
+    for address in addresses(&sandbox) {
+        // What shows that a token is good: an answer, or an error about something else.
+        for (device, expected) in [("dev-1", None), ("no-such-device", Some(ErrorKind::NotFound))] {
+            let server = AccountServer::new(&sandbox.account_server()).unwrap();
+            let key = AccessKey::new(sandbox.access_key()).unwrap();
+            let source = TokenCache::new(KeyExchange::new(server, AppId::new("test-app").unwrap(), key));
+            let client = builder(&sandbox, &address).token_source(Arc::new(source)).build().unwrap();
+            for round in 0..5 {
+                let answer = client.application_manager().get_device(&id(device)).await;
+                assert_eq!(answer.err().map(|e| e.kind()), expected, "{address} {device} {round}");
+                sandbox.revoke_tokens().unwrap();
+            }
         }
     }
 }
