@@ -20,8 +20,9 @@ use crate::account_login::{Login, encoded, plain};
 use crate::address::Address;
 use crate::{AppId, Error, ErrorKind, Result, Secret};
 
-/// How long one call may take unless another limit is given. A V2 Handler waits for ever, and its callers with it.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// How long one call may take unless another limit is given: less than the 10 s of the call that needs the token, so that its
+/// caller hears why there is none. A V2 Handler waits for ever, and its callers with it.
+const TIME_LIMIT: Duration = Duration::from_secs(8);
 
 /// Answers are a key or a token; tokens of 667 KB have been seen. More is not an answer.
 const MAX_ANSWER: usize = 2 << 20;
@@ -102,7 +103,7 @@ impl AccountServer {
         self
     }
 
-    /// The same with another time limit of one call, connection included. Default: 10 s.
+    /// The same with another time limit of one call, connection included. Default: 8 s.
     #[must_use]
     pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.time_limit = limit;

@@ -21,7 +21,7 @@ use tracing::Instrument;
 use crate::slot::{Decision, Slot};
 use crate::{AccessToken, Error, ErrorKind, Result, TokenSource};
 
-/// How long one load may take: an account server's own limit is 10 s, and another process may be waited for before.
+/// How long one load may take: an account server's own limit is 8 s, and another process may be waited for before.
 const LOAD_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a load ended with, once it has.

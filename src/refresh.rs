@@ -21,7 +21,7 @@ use crate::{
 /// How long to wait for other callers, each of whom makes a trade: as long as a [`TokenCache`](crate::TokenCache) waits.
 const TURN_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long another process may take for its trade, which the account server is given 10 s for.
+/// How long another process may take for its trade, which the account server is given 8 s for.
 const LOCK_LIMIT: Duration = Duration::from_secs(12);
 
 /// How long a store keeps a refresh token that nobody uses. It is written anew with each trade.

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::store::millis;
 use crate::{AccessToken, Error, ErrorKind, Lifetime, Result, Secret, TokenSource, Vault};
 
-/// How long the source may take. An account server is given 10 s. Shorter than a lock in Redis is held.
+/// How long the source may take. An account server is given 8 s. Shorter than a lock in Redis is held.
 const LOAD_LIMIT: Duration = Duration::from_secs(12);
 
 /// How long another process may take that is getting the token: as long as this one would.
