@@ -64,6 +64,7 @@ async fn a_server_that_never_answers_ends_in_a_timeout() {
         let error = call(&client(scheme, port), Duration::from_millis(150)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{scheme}: {error:?}");
         assert!(error.is_transient() && error.message().contains("150 ms"), "{error}");
+        assert!(!error.is_unsent(), "{scheme}: it may have arrived");
         assert!(started.elapsed() < PLENTY);
         server.abort();
     }
@@ -77,6 +78,7 @@ async fn nobody_listening_is_unavailable() {
         let error = call(&client(scheme, port), PLENTY).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{scheme}: {error:?}");
         assert!(error.is_transient() && error.message().contains("refused"), "{scheme}: {error}");
+        assert!(error.is_unsent(), "{scheme}: {error:?}");
     }
 }
 

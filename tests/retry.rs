@@ -236,6 +236,21 @@ fn is_answer(mut bytes: &[u8]) -> bool {
 }
 
 #[tokio::test]
+async fn a_registration_whose_answer_was_lost_is_not_made_again() {
+    let sandbox = sandbox().await;
+    for (n, server) in [sandbox.grpc_address(), sandbox.http_address()].iter().enumerate() {
+        let app = ttn_auth::proto::handler::ApplicationIdentifier { app_id: format!("once-{n}") };
+        let key = sandbox.add_access_key(&app.app_id, &["settings"]).unwrap();
+        let through = losing_one_answer(server).await;
+        let error = client(&sandbox, &through, &key).application_manager().register_application(&app).await;
+        // Made again, it would exist already.
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable, "{server}");
+        let direct = client(&sandbox, server, &key);
+        direct.application_manager().get_application(&app).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_deletion_whose_answer_was_lost_has_succeeded() {
     let sandbox = sandbox().await;
     for (n, server) in [sandbox.grpc_address(), sandbox.http_address()].iter().enumerate() {
