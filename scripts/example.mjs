@@ -1,22 +1,35 @@
-// The example flow, and how it is wired to a sandbox.
+// The example flows, and how they are wired to a sandbox.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { root } from './prepare.mjs'
 
-/** The flow as it is in the repository: addresses of a sandbox on its usual ports, no secrets. */
-export const example = () => JSON.parse(readFileSync(join(root, 'examples', 'node-red', 'ttn-request.json'), 'utf8'))
+/** The examples' names, in the order in which they are shown. */
+export const EXAMPLES = ['ttn-request', 'ttn-exchange']
+
+/** The variable that ttn-exchange takes its key from. */
+const VARIABLE = 'TTN_EXAMPLE_KEY'
+
+const folder = join(root, 'examples', 'node-red')
+
+/** One of them as it is in the repository: addresses of a sandbox, no secrets. */
+export const read = (name) => JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8'))
+
+/** All of them, each on a tab of its own. */
+export const example = () => EXAMPLES.flatMap(read)
 
 const isNetwork = (node) => node.type === 'ttn-credentials'
 const networks = example().filter(isNetwork)
 
 /**
  * The flow with its networks' addresses, certificate and secrets replaced by the sandbox's. The other nodes stay, and so
- * does a network of the example into which someone entered addresses of their own: its key belongs to those.
+ * does a network of the example into which someone entered addresses of their own: its key belongs to those. The
+ * variable of the example is set in this process, where Node-RED will look for it.
  * @param {{grpcAddress: string, httpAddress: string}[]} [before]  where a sandbox was that the flow may still name;
  *   left out for the example as it is in the repository
  */
 export function wire(flow, sandbox, before) {
+  process.env[VARIABLE] = sandbox.accessKey
   return flow.map((node) => {
     if (!isOurs(node, before)) return node
     return {
@@ -25,10 +38,16 @@ export function wire(flow, sandbox, before) {
       grpcAddress: sandbox.grpcsAddress,
       httpAddress: sandbox.httpsAddress,
       ca: sandbox.ca,
-      credentials: { secret: node.kind === 'access-key' ? sandbox.accessKey : sandbox.bearerToken },
+      ...(node.exchange === 'here' && { accountServer: sandbox.accountServer }),
+      // A key that comes from the variable is not stored as well.
+      ...(node.source !== 'environment' && secretOf(node, sandbox)),
     }
   })
 }
+
+const secretOf = ({ kind }, sandbox) => ({
+  credentials: { secret: kind === 'access-key' ? sandbox.accessKey : sandbox.bearerToken },
+})
 
 /** Whether a network of the example is still a sandbox's. */
 export function isOurs(node, before = networks) {
@@ -53,10 +72,12 @@ export async function pressAll(RED, flow) {
     const started = performance.now()
     const outcome = await press(RED, button.id, request.id)
     const ms = performance.now() - started
-    rows.push({ credential: network?.kind ?? '?', transport: request.transport, ms, ...outcome })
+    rows.push({ credential: credentialOf(network), transport: request.transport, ms, ...outcome })
   }
   return rows
 }
+
+const credentialOf = (network) => (network?.exchange === 'here' ? 'exchanged-key' : (network?.kind ?? '?'))
 
 /** What the request node made of one press: its message, or its error. */
 function press(RED, buttonId, requestId) {

@@ -1,5 +1,5 @@
-// `npm start`: the sandbox, and Node-RED with the example flow wired to it.
-// `npm start -- --once`: presses every button of the flow once, without a browser, and prints what came.
+// `npm start`: the sandbox, and Node-RED with the example flows wired to it.
+// `npm start -- --once`: presses every button of the flows once, without a browser, and prints what came.
 // `--port N`: the port to try first, instead of 1880. `--user-dir DIR`: Node-RED's folder.
 import { constants } from 'node:os'
 import { join, relative } from 'node:path'
@@ -90,7 +90,7 @@ async function serve(port, wanted, ended) {
 Sandbox   ${sandbox.grpcAddress}  ${sandbox.grpcsAddress}  ${sandbox.httpAddress}  ${sandbox.httpsAddress}
 Node-RED  ${nodeRed.url}
 
-Open ${nodeRed.url} and press a button at the left of the flow. The device appears in the debug
+Open ${nodeRed.url} and press a button at the left of a flow. The device appears in the debug
 sidebar (the bug at the top right). Double-click a blue node, then the pencil, to see its credentials.`)
     if (foreign.length > 0) console.log(`Left as you entered it: ${foreign.join(', ')}. The sandbox's secrets are not for other addresses.`)
     if (holder === undefined) console.log(`What you deploy is kept in ${shown}. Ctrl-C ends.`)

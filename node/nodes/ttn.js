@@ -3,6 +3,8 @@
 // Node-RED's nodes for The Things Network. What they do is in lib/; here it meets Node-RED: node creation, messages,
 // status, closing. Errors of any kind end in `done(error)`: nothing that is thrown here may end the host process.
 
+const { resolve } = require('node:path');
+
 const { Network } = require('./lib/network');
 const { plan } = require('./lib/request');
 const { Pool } = require('./lib/pool');
@@ -17,14 +19,18 @@ const ANSWER = ['statusCode', 'grpcCode', 'headers', 'metadata', 'responseUrl'];
 module.exports = function (RED) {
   function TtnCredentials(config) {
     RED.nodes.createNode(this, config);
-    const network = new Network(config, this.credentials?.secret);
-    // A node is printed and passed around; the secret is not needed on it any more.
+    const network = new Network(config, this.credentials ?? {}, {
+      variable: (name) => RED.util.getSetting(this, name),
+      // As the core's file nodes do.
+      path: (text) => resolve(RED.settings.fileWorkingDirectory || '', text),
+    });
+    // A node is printed and passed around; the secrets are not needed on it any more.
     this.credentials = {};
     Object.defineProperty(this, 'network', { value: network });
     this.on('close', () => network.close());
   }
   RED.nodes.registerType('ttn-credentials', TtnCredentials, {
-    credentials: { secret: { type: 'password' } },
+    credentials: { secret: { type: 'password' }, clientSecret: { type: 'password' }, storeKey: { type: 'password' } },
   });
 
   function TtnRequest(config) {

@@ -21,9 +21,14 @@ test('keys in the templates', () => {
   }
 })
 
+test('a text for every note, and no note that nothing shows', () => {
+  const shown = [...html.matchAll(/(?:key: |const key = .* \? '([\w-]+)' : )'([\w-]+)'|data-i18n="(?:\[html\])?ttn\.note\.([\w-]+)"/g)]
+  assert.deepEqual([...new Set(shown.flatMap((match) => match.slice(1).filter(Boolean)))].sort(), Object.keys(ttn.note).sort())
+})
+
 test('a status for every kind of error', () => {
   assert.ok(kinds.length > 20)
-  const own = ['not-configured', 'requesting', 'requesting-many', 'ok']
+  const own = ['not-configured', 'requesting', 'requesting-many', 'ok', 'file']
   assert.deepEqual(Object.keys(ttn.status).sort(), [...own, ...kinds].sort())
 })
 

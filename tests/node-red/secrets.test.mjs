@@ -1,22 +1,28 @@
-// The secret is in one place: encrypted in flows_cred.json. Here in a real Node-RED, with its files and its log.
+// A secret is in one place: encrypted in flows_cred.json, or where the user put it. Here in a real Node-RED, with its files and its log.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { inspect } from 'node:util'
 
 import { startNodeRed } from '../../scripts/node-red.mjs'
-import { Sandbox, flow, nodeRed as version } from './support.mjs'
+import { Sandbox, flow, network, nodeRed as version } from './support.mjs'
 
 const KEY = 'ttn-account-v2.a-secret-key-that-must-not-show'
-let sandbox, token, nodeRed, userDir
+const CLIENT_SECRET = 'the-secret-of-an-oauth-client'
+const STORE_KEY = randomBytes(32).toString('base64')
+const VARIABLE = 'TTN_TEST_HIDDEN'
+let sandbox, token, key, nodeRed, userDir, file
 const log = []
 const messages = []
 
 /** No part of a text or of what it shows holds a secret; a JWT is recognised by its signature. */
 function assertClean(text, where) {
-  for (const secret of [KEY, KEY.split('.')[1], token, token.split('.')[2]]) {
+  // Also one that an exchange brought.
+  assert.doesNotMatch(text, /eyJ[\w-]{10,}\.eyJ/, where)
+  for (const secret of [KEY, KEY.split('.')[1], token, token.split('.')[2], key, CLIENT_SECRET, STORE_KEY]) {
     for (const form of [secret, Buffer.from(secret).toString('base64').replace(/=+$/, ''), Buffer.from(secret).toString('hex')]) {
       assert.ok(!text.includes(form), `${where} holds a secret`)
     }
@@ -27,29 +33,38 @@ const deep = (value) => inspect(value, { depth: Infinity, showHidden: true, maxA
 before(async () => {
   sandbox = await Sandbox.start({ rateLimit: false })
   token = sandbox.mintToken()
+  key = sandbox.addAccessKey(sandbox.appId, ['devices'])
   userDir = mkdtempSync(join(tmpdir(), 'ttn-secrets-'))
+  file = `${userDir}.key`
+  writeFileSync(file, key)
+  process.env[VARIABLE] = key
   const keep = { level: 'trace', metrics: true, audit: true, handler: () => (entry) => log.push(deep(entry)) }
   nodeRed = await startNodeRed({ userDir, nodeRed: version, settings: { logging: { keep } } })
 })
 after(async () => {
   await nodeRed.stop()
   await sandbox.stop()
+  delete process.env[VARIABLE]
+  rmSync(file, { force: true })
   rmSync(userDir, { recursive: true, force: true })
 })
 
-/** Two networks, one with the key and one with the token, each called over both transports, one call of each failing. */
+/** Networks with every kind of secret from everywhere, each called over both transports, one call of each failing. */
 function flows() {
+  const here = { exchange: 'here', accountServer: sandbox.accountServer, clientId: 'me', storeFile: join(userDir, 'tokens') }
+  const exchanged = { clientSecret: CLIENT_SECRET, storeKey: STORE_KEY }
   const networks = [
-    ['access-key', KEY],
-    ['bearer-token', token],
-  ].map(([kind, secret]) => ({
-    id: `with-${kind}`, type: 'ttn-credentials', name: '', kind, appId: sandbox.appId, grpcAddress: sandbox.grpcAddress,
-    httpAddress: sandbox.httpAddress, ca: '', allowInsecure: false, timeout: '', credentials: { secret },
-  }))
+    ['with-access-key', { credentials: { secret: KEY } }],
+    ['with-bearer-token', { kind: 'bearer-token', credentials: { secret: token } }],
+    ['exchanged', { ...here, credentials: { secret: key, ...exchanged } }],
+    ['refused', { ...here, credentials: { secret: KEY, ...exchanged } }],
+    ['from-variable', { source: 'environment', variable: VARIABLE, credentials: {} }],
+    ['from-file', { ...here, source: 'file', file, credentials: exchanged }],
+  ].map(([id, more]) => network(sandbox, { id, ...more }))
   const rest = flow({}).filter(({ id, type }) => type !== 'helper' && id !== 'request')
-  const requests = networks.flatMap(({ id: network }) =>
+  const requests = networks.flatMap(({ id }) =>
     ['grpc', 'http'].map((transport) => ({
-      ...flow({}).find(({ id }) => id === 'request'), id: `${network}-${transport}`, network, transport, wires: [['debug']],
+      ...flow({}).find((node) => node.id === 'request'), id: `${id}-${transport}`, network: id, transport, wires: [['debug']],
     })),
   )
   // A debug node prints whole messages to the log, as people do.
@@ -78,8 +93,8 @@ test('files, messages, logs, the editor\'s API and the nodes themselves hold no 
   await done
   RED.hooks.remove('*.secrets')
 
-  assert.equal(messages.filter((msg) => msg.includes("dev_eui: '0000000000000001'")).length, 2, 'the token was used')
-  assert.ok(messages.some((msg) => msg.includes('AUTH_INVALID_KEY')), 'the key was used')
+  assert.equal(messages.filter((msg) => msg.includes("dev_eui: '0000000000000001'")).length, 8, 'the token and the good key were used')
+  assert.equal(messages.filter((msg) => msg.includes('AUTH_INVALID_KEY')).length, 8, 'the other key was used')
   messages.forEach((text) => assertClean(text, 'a message'))
   assert.ok(log.some((entry) => entry.includes('AUTH_INVALID_KEY') || entry.includes('no-such-device')), 'the log was kept')
   log.forEach((text) => assertClean(text, 'the log'))
@@ -90,19 +105,21 @@ test('files, messages, logs, the editor\'s API and the nodes themselves hold no 
     assertClean(deep(own), `node ${id}`)
   }
 
-  for (const path of ['flows', 'credentials/ttn-credentials/with-access-key', 'credentials/ttn-credentials/with-bearer-token', 'settings', 'nodes']) {
+  const networks = flows().filter(({ type }) => type === 'ttn-credentials')
+  for (const path of ['flows', ...networks.map(({ id }) => `credentials/ttn-credentials/${id}`), 'settings', 'nodes']) {
     const response = await fetch(nodeRed.url + path, { headers: { accept: 'application/json' } })
     assert.equal(response.status, 200, path)
     assertClean(await response.text(), path)
   }
-  const stored = await (await fetch(`${nodeRed.url}credentials/ttn-credentials/with-access-key`)).json()
-  assert.deepEqual(stored, { has_secret: true })
+  const stored = async (id) => (await fetch(`${nodeRed.url}credentials/ttn-credentials/${id}`)).json()
+  assert.deepEqual(await stored('with-access-key'), { has_secret: true, has_clientSecret: false, has_storeKey: false })
+  assert.deepEqual(await stored('from-file'), { has_secret: false, has_clientSecret: true, has_storeKey: true })
 
   const files = readdirSync(userDir, { recursive: true })
     .filter((name) => !name.startsWith('node_modules'))
     .map((name) => join(userDir, name))
     .filter((path) => statSync(path).isFile())
-  assert.ok(files.some((path) => path.endsWith('flows.json')))
+  assert.ok(files.some((path) => path.endsWith('flows.json')) && files.some((path) => path.endsWith('tokens')))
   for (const path of files) assertClean(readFileSync(path, 'utf8'), path)
   const encrypted = JSON.parse(readFileSync(join(userDir, 'flows_cred.json'), 'utf8'))
   assert.deepEqual(Object.keys(encrypted), ['$'], 'one encrypted text')

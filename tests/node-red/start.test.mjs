@@ -7,13 +7,13 @@ import { constants, networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { example, pressAll, wire } from '../../scripts/example.mjs'
+import { EXAMPLES, example, pressAll, read, wire } from '../../scripts/example.mjs'
 import { startNodeRed } from '../../scripts/node-red.mjs'
 import { root } from '../../scripts/prepare.mjs'
 import { serving, start } from './command.mjs'
 import { Sandbox, nodeRed as version } from './support.mjs'
 
-test('--once reads the device four times and ends by itself, leaving nothing behind', async (t) => {
+test('--once reads the device six times and ends by itself, leaving nothing behind', async (t) => {
   const TMPDIR = mkdtempSync(join(tmpdir(), 'ttn-once-'))
   t.after(() => rmSync(TMPDIR, { recursive: true, force: true }))
   const { closed, stdout } = start(['--once'], { env: { TMPDIR } })
@@ -21,17 +21,17 @@ test('--once reads the device four times and ends by itself, leaving nothing beh
   assert.equal(code, 0, stdout())
   const lines = stdout().trim().split('\n')
   assert.match(lines[0], /^credential +transport +device read +time$/)
-  for (const row of ['access key +gRPC', 'access key +HTTP', 'bearer token +gRPC', 'bearer token +HTTP']) {
+  for (const row of ['access key +gRPC', 'access key +HTTP', 'bearer token +gRPC', 'bearer token +HTTP', 'exchanged key +gRPC', 'exchanged key +HTTP']) {
     assert.equal(lines.filter((line) => new RegExp(`^${row} +dev-1 0000000000000001 +\\d+ ms$`).test(line)).length, 1, stdout())
   }
-  assert.equal(lines.at(-1), '4 of 4 read the device')
+  assert.equal(lines.at(-1), '6 of 6 read the device')
   assert.deepEqual(readdirSync(TMPDIR), [])
 })
 
 test('--once is understood without the two dashes of npm too', async () => {
   const { closed, stdout } = start(['start', '--once'], { command: 'npm' })
   assert.deepEqual(await closed, [0, null], stdout())
-  assert.match(stdout(), /4 of 4 read the device$/m)
+  assert.match(stdout(), /6 of 6 read the device$/m)
 })
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -104,7 +104,7 @@ test('a row that fails is reported as failed; the server listens on the loopback
   const nodeRed = await startNodeRed({ userDir, nodeRed: version })
   assert.equal(nodeRed.server.address().address, '127.0.0.1')
   const wired = wire(example(), sandbox).map((node) =>
-    node.kind === 'access-key' ? { ...node, credentials: { secret: 'ttn-account-v2.wrong' } } : node,
+    node.kind === 'access-key' && node.source !== 'environment' ? { ...node, credentials: { secret: 'ttn-account-v2.wrong' } } : node,
   )
   await nodeRed.deploy(wired)
   const rows = await pressAll(nodeRed.RED, wired)
@@ -115,22 +115,26 @@ test('a row that fails is reported as failed; the server listens on the loopback
       ['access-key', 'invalid access key'],
       ['bearer-token', 'dev-1'],
       ['bearer-token', 'dev-1'],
+      ['exchanged-key', 'dev-1'],
+      ['exchanged-key', 'dev-1'],
     ],
   )
 
-  // Import > Examples lists the flow.
+  // Import > Examples lists the flows.
   const listed = await (await fetch(`${nodeRed.url}library/examples/flows/`)).json()
   assert.ok(listed.includes('@thingskey/ttn-auth'), JSON.stringify(listed))
   const path = `${nodeRed.url}library/examples/flows/@thingskey/ttn-auth/node-red`
-  assert.deepEqual(await (await fetch(path)).json(), [{ fn: 'ttn-request' }])
-  assert.deepEqual(await (await fetch(`${path}/ttn-request`)).json(), example())
+  const names = (await (await fetch(path)).json()).map(({ fn }) => fn)
+  assert.deepEqual(names.toSorted(), EXAMPLES.toSorted())
+  for (const name of names) assert.deepEqual(await (await fetch(`${path}/${name}`)).json(), read(name))
   await nodeRed.stop()
   await sandbox.stop()
 })
 
-test('the example holds no secret and nothing of this machine', () => {
+test('the examples hold no secret and nothing of this machine; their nodes are different ones', () => {
   const networks = example().filter(({ type }) => type === 'ttn-credentials')
-  assert.deepEqual(networks.map(({ kind }) => kind).sort(), ['access-key', 'bearer-token'])
+  assert.deepEqual(networks.map(({ kind, exchange }) => exchange ?? kind).sort(), ['access-key', 'bearer-token', 'here'])
+  assert.equal(new Set(example().map(({ id }) => id)).size, example().length)
   for (const network of networks) {
     assert.equal(network.credentials, undefined)
     assert.equal(network.ca, '')

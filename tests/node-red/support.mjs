@@ -1,7 +1,10 @@
 // What the node tests share: Node-RED's test helper on the Node-RED under test, one sandbox, flows in short.
 import { createRequire } from 'node:module'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, afterEach, before } from 'node:test'
 import { inspect } from 'node:util'
 
@@ -59,16 +62,24 @@ export function flow(request, config) {
   ]
 }
 
-/** Loads a flow with the network's secret. */
+/** Loads a flow with the network's secret, or with more of its password credentials. */
 export async function load(nodesOfFlow, secret) {
-  await helper.load(nodes, nodesOfFlow, secret === undefined ? {} : { network: { secret } })
+  const secrets = typeof secret === 'string' ? { secret } : secret
+  await helper.load(nodes, nodesOfFlow, secrets === undefined ? {} : { network: secrets })
 }
 
 /** Sends a message into the request node; resolves to `{ out }` or `{ caught }`, the message that came of it. */
-export function send(msg = {}) {
+export function send(msg = {}, to = 'request') {
   const answer = next()
-  helper.getNode('request').receive(msg)
+  helper.getNode(to).receive(msg)
   return answer
+}
+
+/** An empty folder, removed after the test. */
+export function folder(t) {
+  const path = mkdtempSync(join(tmpdir(), 'ttn-node-red-'))
+  t.after(() => rmSync(path, { recursive: true, force: true }))
+  return path
 }
 
 /** The next message behind the request node, or at the catch node. */

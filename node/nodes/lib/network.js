@@ -1,8 +1,10 @@
 'use strict';
 
-const { Client, Credentials } = require('../../index.js');
+const { Client } = require('../../index.js');
+const { credentialOf } = require('./credential');
+const { isHere, tokensOf } = require('./exchange');
 const { Problem, invalid } = require('./problem');
-const { milliseconds, present, unset } = require('./setting');
+const { milliseconds, perSecond, present } = require('./setting');
 
 const SCHEMES = { grpc: /^grpcs?:\/\//, http: /^https?:\/\// };
 
@@ -12,14 +14,24 @@ const SCHEMES = { grpc: /^grpcs?:\/\//, http: /^https?:\/\// };
  */
 class Network {
   #settings;
-  #secret;
+  #secrets;
+  #host;
+  #sent;
   #clients = new Map();
   #closed = false;
 
-  /** `settings` are the node's properties, `secret` its password credential. Throws nothing; `client` does. */
-  constructor(settings, secret) {
+  /**
+   * Throws nothing; `client` does.
+   *
+   * @param settings the node's properties
+   * @param secrets its password credentials
+   * @param host what Node-RED knows: `variable(name)`, an environment variable as this node sees it, undefined if it is
+   *   not set; `path(text)`, where a relative path leads
+   */
+  constructor(settings, secrets, host) {
     this.#settings = settings;
-    this.#secret = secret;
+    this.#secrets = secrets;
+    this.#host = host;
   }
 
   /** The application that calls mean unless they name another. */
@@ -32,12 +44,13 @@ class Network {
     if (this.#closed) throw new Problem('AUTH_CANCELLED', 'closed');
     const made = this.#clients.get(transport);
     if (made) return made;
-    const { ca, allowInsecure, timeout } = this.#settings;
+    const { ca, allowInsecure, rateLimit, timeout } = this.#settings;
     const client = new Client({
       address: this.#address(transport),
-      credentials: this.#credentials(),
+      ...this.#authentication(),
       ca: present(ca),
       timeout: milliseconds(timeout),
+      rateLimit: perSecond(rateLimit),
       allowInsecure: allowInsecure === true,
     });
     this.#clients.set(transport, client);
@@ -50,13 +63,13 @@ class Network {
     return withScheme(text, transport);
   }
 
-  #credentials() {
-    const secret = present(this.#secret, 'AUTH_MISSING_CREDENTIALS');
-    if (!secret) throw new Problem('AUTH_MISSING_CREDENTIALS', 'secret-missing');
-    if (this.#settings.kind !== 'access-key') return Credentials.bearerToken(secret);
-    // It only describes the key. Calls that need an application refuse an unset variable; others work without one.
-    const appId = unset(this.appId) === undefined ? this.appId : undefined;
-    return Credentials.accessKey(secret, { appId });
+  /** What all clients send, made once: a key is exchanged once, a file watched once. */
+  #authentication() {
+    if (this.#sent) return this.#sent;
+    const credentials = credentialOf(this.#settings, this.#secrets.secret, this.#host);
+    const here = isHere(this.#settings);
+    this.#sent = here ? { tokenSource: tokensOf(this.#settings, this.#secrets, credentials, this.#host) } : { credentials };
+    return this.#sent;
   }
 
   /** Aborts what is in flight and drops the connections. */

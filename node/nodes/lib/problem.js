@@ -24,13 +24,16 @@ class Problem extends AuthError {
 }
 
 /** Problems with a hint of their own in the locale's `ttn.hint`. */
-const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'closed']);
+const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed']);
 
 /** An argument that is not valid. */
 const invalid = (key, values, cause) => new Problem('AUTH_INVALID_ARGUMENT', key, values, cause);
 
 /** Kinds where the network, not the credential, is the trouble: shown as a ring. */
 const NETWORK = new Set(['unavailable', 'timeout', 'tls', 'exchange-unavailable', 'redirect', 'insecure-transport']);
+
+/** How the core begins what it says of a file with a secret in it; the code is that of any wrong argument or secret. */
+const FILE = /^the credentials file /;
 
 /** The status under a node for an error. Its text is an i18n key; the editor translates it. */
 function statusOf(RED, error) {
@@ -39,6 +42,7 @@ function statusOf(RED, error) {
     const text = error.key === 'variable' ? error.translate(RED) : `ttn.problem-short.${error.key}`;
     return { fill: 'red', shape: 'ring', text };
   }
+  if (FILE.test(error?.message)) return { fill: 'red', shape: 'ring', text: 'ttn.status.file' };
   const kind = typeof error?.kind === 'string' ? error.kind : 'internal';
   return { fill: 'red', shape: NETWORK.has(kind) ? 'ring' : 'dot', text: `ttn.status.${kind}` };
 }

@@ -8,6 +8,9 @@ const VARIABLE = /^\$(?:\{([^}]+)\}|\(([^)]+)\))$/;
 /** The longest time limit, in ms: what the core's timers take. */
 const LONGEST = 2 ** 31;
 
+/** The most calls a second: what the core's number holds. */
+const MOST = 2 ** 32 - 1;
+
 /** The name of the environment variable that should have filled a setting and is not set, or undefined. */
 function unset(value) {
   const match = typeof value === 'string' ? VARIABLE.exec(value.trim()) : null;
@@ -37,4 +40,13 @@ function milliseconds(value) {
   return ms;
 }
 
-module.exports = { milliseconds, present, unset };
+/** A number of calls a second; undefined if there is no limit. */
+function perSecond(value) {
+  const text = present(value);
+  if (text === undefined) return undefined;
+  const calls = Number(text);
+  if (!Number.isInteger(calls) || calls < 1 || calls > MOST) throw invalid('rate-limit');
+  return calls;
+}
+
+module.exports = { milliseconds, perSecond, present, unset };
