@@ -1,5 +1,5 @@
 'use strict'
-// What Rust says to JavaScript (src/bridge.rs): functions to call, events to publish. `receive` must never throw: there
+// What Rust says to JavaScript (src/bridge.rs, src/kept.rs): functions to call, events to publish. `receive` must never throw: there
 // is nobody above it.
 
 const { channel } = require('node:diagnostics_channel')

@@ -1,29 +1,26 @@
 //! Rust's way to JavaScript: one threadsafe function for each environment (the main thread, each worker).
 //!
-//! What crosses is plain data. A JavaScript value that Rust refers to, such as a token function, stays in JavaScript under
-//! a number ([`Kept`]), and is let go when Rust no longer has that number. JavaScript answers a question by its number too,
-//! by calling `settle` or `fail`; nothing here waits for a return value.
+//! What crosses is plain data: a JavaScript value that Rust refers to, such as a token function, stays in JavaScript under
+//! a number (`kept.rs`). JavaScript answers a question by its number too, by calling `settle` or `fail`; nothing here waits
+//! for a return value.
 //!
 //! The function is weak: it never keeps Node alive, for a call in flight does that. When an environment ends, what waits
 //! for it ends in an error, and what is sent to it later goes nowhere.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use napi::Status;
 use napi::bindgen_prelude::{Either3, FnArgs, Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Env, Status};
-use napi_derive::napi;
 use tokio::sync::oneshot;
 use ttn_auth::{Error, ErrorKind, Result, Secret};
 
-use crate::error::{guard, internal};
-use crate::hooks;
+use crate::error::internal;
 
 /// How long a JavaScript function may take to give a token: as long as a call to an account server may.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -185,8 +182,18 @@ impl Bridge {
         sent
     }
 
+    /// Calls a function with a text, and waits for nothing.
+    pub(crate) fn tell(&self, function: u32, text: Secret) {
+        self.send(Message::Tell { function, text });
+    }
+
+    /// Says that a value is not referred to any more.
+    pub(crate) fn release(&self, number: u32) {
+        self.send(Message::Release { number });
+    }
+
     /// Calls a token function and waits for its answer.
-    async fn ask(&self, function: u32) -> Result<Given> {
+    pub(crate) async fn ask(&self, function: u32) -> Result<Given> {
         let ended = || Error::new(ErrorKind::Cancelled, "the thread of the token source has ended");
         let request = self.last_request.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
@@ -204,7 +211,8 @@ impl Bridge {
         }
     }
 
-    fn answer(&self, request: u32, answer: Result<Given>) {
+    /// Hands an answer to whoever asked.
+    pub(crate) fn answer(&self, request: u32, answer: Result<Given>) {
         let sender = self.waiting().as_mut().and_then(|waiting| waiting.remove(&request));
         if let Some(sender) = sender {
             // Whoever asked may have given up meanwhile.
@@ -224,98 +232,6 @@ impl Drop for Waiting<'_> {
         let sender = self.bridge.waiting().as_mut().and_then(|waiting| waiting.remove(&self.request));
         drop(sender);
     }
-}
-
-/// A JavaScript value that JavaScript keeps until this is dropped, on whatever thread.
-pub(crate) struct Kept {
-    bridge: Arc<Bridge>,
-    number: u32,
-}
-
-impl Kept {
-    /// What JavaScript keeps under this number.
-    pub(crate) fn new(number: u32) -> Result<Self> {
-        Ok(Self { bridge: Bridge::here()?, number })
-    }
-
-    /// Its number, in its own environment.
-    pub(crate) fn number(&self) -> Option<u32> {
-        Bridge::here().is_ok_and(|here| Arc::ptr_eq(&here, &self.bridge)).then_some(self.number)
-    }
-
-    /// Calls it with a text, and waits for nothing.
-    pub(crate) fn tell(&self, text: Secret) {
-        self.bridge.send(Message::Tell { function: self.number, text });
-    }
-
-    /// Calls it, as a token function.
-    pub(crate) async fn ask(&self) -> Result<Given> {
-        self.bridge.ask(self.number).await
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.bridge.send(Message::Release { number: self.number });
-    }
-}
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Kept").field(&self.number).finish()
-    }
-}
-
-/// An exception of JavaScript's, as the cause of an error. Its text stays in JavaScript.
-#[derive(Debug)]
-pub(crate) struct Thrown(pub(crate) Kept);
-
-impl fmt::Display for Thrown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an exception of JavaScript's")
-    }
-}
-
-impl std::error::Error for Thrown {}
-
-/// Called by bridge.js: a token function's answer. No token: it gave something else.
-#[napi(catch_unwind, skip_typescript)]
-pub fn settle(env: &Env, request: u32, token: Option<String>, expires_in: Option<f64>) -> napi::Result<()> {
-    guard(env, || {
-        let given = match token {
-            // What is no length of time says nothing, as in an account server's answer.
-            Some(token) => Ok(Given {
-                token: Secret::new(token),
-                expires_in: expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-            }),
-            None => Err(Error::new(
-                ErrorKind::InvalidCredentials,
-                "the token source must give a string, { token, expiresIn } or Credentials of kind bearer-token",
-            )),
-        };
-        Bridge::here()?.answer(request, given);
-        Ok(())
-    })
-}
-
-/// Called by bridge.js: a token function threw what is kept under this number; with its code if it was an `AuthError`.
-#[napi(catch_unwind, skip_typescript)]
-pub fn fail(env: &Env, request: u32, exception: u32, code: Option<String>) -> napi::Result<()> {
-    guard(env, || {
-        let thrown = Thrown(Kept::new(exception)?);
-        let kind = ErrorKind::ALL.iter().find(|kind| code.as_deref() == Some(kind.code()));
-        let kind = kind.copied().unwrap_or(ErrorKind::ExchangeUnavailable);
-        // Not the exception's text: it may hold a secret.
-        let error = Error::new(kind, "the token source failed").with_source(thrown);
-        Bridge::here()?.answer(request, Err(error));
-        Ok(())
-    })
-}
-
-/// Keeps a JavaScript value.
-pub(crate) fn keep(env: &Env, value: Unknown) -> Result<Kept> {
-    let number = hooks::keep(env, value).map_err(|error| internal(error.reason.clone()))?;
-    Kept::new(number)
 }
 
 /// For tests/node/panic.test.mjs: a message that panics on its way.

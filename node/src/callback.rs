@@ -6,7 +6,7 @@ use std::pin::Pin;
 use tokio::time::Instant;
 use ttn_auth::{AccessToken, Lifetime, Result, TokenSource};
 
-use crate::bridge::Kept;
+use crate::kept::Kept;
 
 /// Asks a function each time; a cache around it remembers.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use napi::Env;
 use napi::bindgen_prelude::Unknown;
 use ttn_auth::{Error, ErrorKind};
 
-use crate::bridge::Thrown;
 use crate::hooks;
+use crate::kept::Thrown;
 
 /// No honest chain of causes is longer.
 const MAX_CAUSES: usize = 8;

@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod exchange;
 mod hooks;
+mod kept;
 mod manager;
 #[cfg(feature = "test-panics")]
 mod panics;

@@ -4,11 +4,10 @@ use napi::{Env, ValueType};
 use ttn_auth::{RefreshToken, Result, Secret};
 
 use crate::args::{self, Fields};
-use crate::bridge;
 use crate::error::invalid;
 use crate::exchange::account_server;
 use crate::source::TokenSource;
-use crate::vault;
+use crate::{kept, vault};
 
 pub(crate) fn refresh_token(env: &Env, options: &Fields) -> Result<TokenSource> {
     let first = options
@@ -22,7 +21,7 @@ pub(crate) fn refresh_token(env: &Env, options: &Fields) -> Result<TokenSource> 
         if args::kind(function)? != ValueType::Function {
             return Err(invalid("onRotate must be a function"));
         }
-        let listener = bridge::keep(env, function)?;
+        let listener = kept::keep(env, function)?;
         source = source.on_rotate(move |next| listener.tell(next.clone()));
     }
     let store = vault::vault(options)?;

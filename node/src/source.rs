@@ -13,7 +13,7 @@ use crate::contained::Contained;
 use crate::error::{guard, invalid};
 use crate::promise::{Call, promise};
 use crate::runtime::runtime;
-use crate::{bridge, exchange, refresh, restricted};
+use crate::{exchange, kept, refresh, restricted};
 
 /// Gives a bearer token whenever it is asked, and a new one before the old one ends. It remembers its token: one is asked
 /// for once, for any number of calls, clients and `token()`s, and again in the background before half of its life is over.
@@ -57,9 +57,7 @@ impl TokenSource {
     /// Calls a JavaScript function for a token.
     pub(crate) fn of_function(env: &Env, function: Unknown) -> Result<Self> {
         match args::kind(function)? {
-            ValueType::Function => {
-                Self::cached("callback", Callback(bridge::keep(env, function)?), None, None)
-            }
+            ValueType::Function => Self::cached("callback", Callback(kept::keep(env, function)?), None, None),
             _ => Err(invalid("the token source must be a function that returns a token or a promise of one")),
         }
     }
