@@ -77,6 +77,7 @@ class Network {
     this.#closed = true;
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
+    this.#sent = undefined;
   }
 }
 
