@@ -103,7 +103,7 @@ test('pictures and files that it shows exist', () => {
 })
 
 test('the table of errors is the one in the code', () => {
-  const source = readFileSync(join(root, 'src', 'error.rs'), 'utf8')
+  const source = readFileSync(join(root, 'src', 'error_kind.rs'), 'utf8')
   const expected = [...source.matchAll(/\/\/\/ (.*)\n\s+\w+ "(AUTH_\w+)"/g)].map(([, text, code]) => `| \`${code}\` | ${text} |`)
   const shown = readme.split('\n').filter((line) => line.startsWith('| `AUTH_'))
   assert.deepEqual(shown, expected)
