@@ -24,6 +24,10 @@ use crate::{AccessToken, Error, ErrorKind, Result, TokenSource};
 /// How long one load may take: an account server's own limit is 8 s, and another process may be waited for before.
 const LOAD_LIMIT: Duration = Duration::from_secs(30);
 
+/// How many loads a caller waits for that are lost, each with its runtime: one that somebody began elsewhere, and its own.
+/// More are no accident.
+const LOST_LOADS: u32 = 3;
+
 /// What a load ended with, once it has.
 type Outcome = Option<Result<AccessToken>>;
 
@@ -66,7 +70,7 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     async fn get(&self) -> Result<AccessToken> {
-        loop {
+        for _ in 0..LOST_LOADS {
             let mut load = match self.decide() {
                 Ok(outcome) => return outcome,
                 Err(load) => load,
@@ -80,6 +84,7 @@ impl<S: TokenSource> TokenCache<S> {
             }
             // The load was lost: its runtime ended, or the source panicked, which the slot then knows.
         }
+        Err(Error::new(ErrorKind::Cancelled, "the runtime has ended"))
     }
 
     /// What there is for a caller now, or the load to wait for.
@@ -98,19 +103,22 @@ impl<S: TokenSource> TokenCache<S> {
 
     /// The load in flight; a new one if there is none. It belongs to no caller.
     fn load(&self, state: &mut State) -> watch::Receiver<Outcome> {
-        let start = || {
-            let (done, load) = watch::channel(None);
-            let ends = LoadEnds(self.0.clone());
-            let task = async move {
-                let outcome = ends.0.ask().await;
-                drop(ends);
-                done.send_replace(Some(outcome));
-            };
-            let span = tracing::debug_span!(target: "ttn_auth::load", "load", source = ?self.0.source);
-            tokio::spawn(task.instrument(span));
-            load
+        // One that nobody will end was never begun: its runtime had ended before.
+        if let Some(load) = state.load.as_ref().filter(|load| load.has_changed().is_ok()) {
+            return load.clone();
+        }
+        let (done, load) = watch::channel(None);
+        let shared = self.0.clone();
+        let task = async move {
+            // Not before the task runs: a runtime that is ending drops it within `spawn`, while the state is locked.
+            let ends = LoadEnds(shared);
+            let outcome = ends.0.ask().await;
+            drop(ends);
+            done.send_replace(Some(outcome));
         };
-        state.load.get_or_insert_with(start).clone()
+        let span = tracing::debug_span!(target: "ttn_auth::load", "load", source = ?self.0.source);
+        tokio::spawn(task.instrument(span));
+        state.load.insert(load).clone()
     }
 }
 

@@ -191,3 +191,16 @@ async fn debug_shows_no_token() {
     let slot = format!("{:?}", cache.0.state().slot);
     assert!(!format!("{cache:?}{slot}").contains("hunter2"));
 }
+
+#[test]
+fn a_runtime_that_has_ended_is_an_error_and_another_one_goes_on() {
+    let cache = Scripted::answering([token("a")]);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ended = runtime().handle().clone();
+    let (done, outcome) = std::sync::mpsc::channel();
+    let there = cache.clone();
+    std::thread::spawn(move || done.send(ended.block_on(there.token())));
+    let outcome = outcome.recv_timeout(Duration::from_secs(10)).expect("it ends");
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(runtime().block_on(cache.token()).unwrap().secret().expose(), "a");
+}
