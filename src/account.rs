@@ -243,7 +243,7 @@ impl AccountServer {
         let own = self.login.secrets();
         let secrets = secrets.iter().copied().chain(&own);
         let redact = |text: &str| secrets.fold(text.to_owned(), |text, secret| secret.redact(&text));
-        Err(refusal(status, &headers, &body, refused).map_message(redact))
+        Err(refusal(status, &headers, &body, refused, redact))
     }
 }
 

@@ -68,12 +68,14 @@ impl TokenAnswer {
     }
 }
 
-/// The error for an answer that is no success. `refused` tells its kind if the account server understood, and says no.
+/// The error for an answer that is no success. `refused` tells its kind if the account server understood, and says no;
+/// `redact` takes what was sent out of its text.
 pub(crate) fn refusal(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
     refused: impl Fn(StatusCode, &str) -> ErrorKind,
+    redact: impl FnOnce(&str) -> String,
 ) -> Error {
     let text = text(status, body);
     let kind = match status.as_u16() {
@@ -82,7 +84,8 @@ pub(crate) fn refusal(
         410 => ErrorKind::Server,
         _ => refused(status, &text),
     };
-    let error = Error::new(kind, text);
+    // In this order: of a secret that was cut in two, the first half would not be found.
+    let error = Error::new(kind, redact(&text).chars().take(MAX_TEXT).collect::<String>());
     match crate::retry_after::read(headers) {
         Some(wait) => error.with_retry_after(wait.min(LONGEST_WAIT)),
         None => error,
@@ -101,7 +104,7 @@ fn text(status: StatusCode, body: &[u8]) -> String {
         .and_then(|body| body.error.filter(|text| !text.is_empty()).or(body.description))
         .filter(|text| !text.is_empty())
         .unwrap_or_else(|| status.canonical_reason().unwrap_or("unknown status").to_owned());
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// The error for a request that got no whole answer.
@@ -166,7 +169,13 @@ mod tests {
     fn a_refusal_is_told_in_the_account_servers_words() {
         let read = |status: u16, body: &str| {
             let status = StatusCode::from_u16(status).unwrap();
-            let error = refusal(status, &HeaderMap::new(), body.as_bytes(), |_, _| ErrorKind::InvalidKey);
+            let error = refusal(
+                status,
+                &HeaderMap::new(),
+                body.as_bytes(),
+                |_, _| ErrorKind::InvalidKey,
+                str::to_owned,
+            );
             (error.kind(), error.message().to_owned())
         };
         use ErrorKind::*;

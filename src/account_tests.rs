@@ -211,6 +211,14 @@ async fn a_client_that_is_repeated_is_not_repeated_further() {
     assert_eq!(error.message(), "<redacted> means <redacted>");
 }
 
+#[tokio::test]
+async fn a_long_text_is_cut_and_not_in_the_middle_of_a_secret() {
+    let body = format!(r#"{{"error":"{}i.hunter2hunter2"}}"#, "x".repeat(185));
+    let (server, _sent) = serve(answer("401 Unauthorized", &body)).await;
+    let error = server.exchange(&app(), &Secret::new("i.hunter2hunter2")).await.unwrap_err();
+    assert!(!error.message().contains("hunter2") && error.message().len() <= 200, "{error}");
+}
+
 #[test]
 fn only_the_public_networks_issuer_has_a_known_address() {
     let server = AccountServer::of_issuer("ttn-account-v2").unwrap();
