@@ -75,11 +75,11 @@ impl Pace {
                 return self.forgive();
             };
             let rate = usize::try_from(rate).unwrap_or(usize::MAX);
-            while started.len() > rate {
+            while started.front().is_some_and(|first| *first + SECOND <= now) {
                 started.pop_front();
             }
             // In any second no more than `rate`: the one that started so many calls ago makes room.
-            let room = started.front().filter(|_| started.len() == rate).map(|first| *first + SECOND);
+            let room = started.front().filter(|_| started.len() >= rate).map(|first| *first + SECOND);
             let at = room.max(refusals.pause.map(|(_, until)| until));
             match at.filter(|at| *at > now) {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -168,6 +168,16 @@ mod tests {
         tokio::time::advance(Duration::from_secs(60)).await;
         let times = starts(&pace, 11).await;
         assert_eq!((times[4], most_in_a_second(&times)), (0, 5), "{times:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_is_remembered_than_a_second() {
+        let pace = Pace::new(Some(u32::MAX));
+        for _ in 0..100 {
+            pace.turn().await.unwrap();
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        assert!(pace.started.lock().await.len() <= 10);
     }
 
     #[tokio::test(start_paused = true)]
