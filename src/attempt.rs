@@ -54,6 +54,13 @@ struct Ended<T> {
     started: Instant,
 }
 
+impl Call {
+    /// What the call ends with.
+    fn failed(&self, error: Error) -> Error {
+        if self.may_be_done { error.after_lost_answer() } else { error }
+    }
+}
+
 impl Calls {
     /// Makes a call. `attempt` makes one attempt with the credentials it is given.
     pub(crate) async fn run<T, F>(
@@ -77,7 +84,9 @@ impl Calls {
             begun: Instant::now(),
         };
         loop {
-            self.pace.turn().await?;
+            if let Err(late) = self.pace.turn().await {
+                return Err(call.failed(late));
+            }
             let Ended { outcome, credentials, started } = self.attempt(&mut call, &attempt).await;
             if let Some(Credentials::Token(token)) = credentials.as_ref().filter(|_| takes_token(&outcome)) {
                 token.accept();
@@ -92,7 +101,7 @@ impl Calls {
             };
             call.may_be_done |= may_be_done(&error);
             if !self.again(&mut call, &error, credentials, started, idempotent).await {
-                return Err(if call.may_be_done { error.after_lost_answer() } else { error });
+                return Err(call.failed(error));
             }
             call.last = Some(error);
         }

@@ -76,11 +76,13 @@ impl Error {
         self
     }
 
-    /// The same, of a call that was made again because its first answer was lost: it may have been carried out then.
+    /// The same, of a call that was made again because its first answer was lost: it may have been carried out then, even
+    /// if its last attempt was not sent.
     #[cfg(any(feature = "grpc", feature = "http"))]
     #[must_use]
     pub(crate) fn after_lost_answer(mut self) -> Self {
-        Arc::make_mut(&mut self.0).after_lost_answer = true;
+        let inner = Arc::make_mut(&mut self.0);
+        (inner.after_lost_answer, inner.unsent) = (true, false);
         self
     }
 
