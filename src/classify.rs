@@ -19,6 +19,10 @@ pub(crate) enum Status {
 
 pub(crate) fn classify(status: Status, message: &str) -> ErrorKind {
     by_text(message).unwrap_or_else(|| match status {
+        // With any other status it is this server, or a proxy, that speaks for itself.
+        Status::Grpc(2) | Status::Http(500) if ACCOUNT_SERVER_FAILS.contains(&message) => {
+            ErrorKind::ExchangeUnavailable
+        }
         // A code that says nothing, for a refusal that came from elsewhere.
         Status::Grpc(2) | Status::Http(500) if refuses_key(&message.to_ascii_lowercase()) => {
             ErrorKind::InvalidKey
@@ -34,6 +38,10 @@ const UNABLE_TO_PARSE: &str = "unable to parse token: ";
 fn by_text(message: &str) -> Option<ErrorKind> {
     use ErrorKind::*;
     let has = |part: &str| message.contains(part);
+    // grpc-go has the code of a rate limit for this, but no wait makes a message smaller.
+    if has("message larger than max") {
+        return Some(Protocol);
+    }
     // Over HTTP, a code that the Handler itself passes on is in the text: "Internal error: [ResourceExhausted] ...".
     if let Some((name, _)) =
         message.split_once("Internal error: [").and_then(|(_, rest)| rest.split_once(']'))
@@ -61,7 +69,6 @@ fn by_text(message: &str) -> Option<ErrorKind> {
         _ if has(" not valid: ") || has("strconv.") || has("error unmarshalling request") => InvalidArgument,
         // Go's words for a request of its own, to the account server, that got no answer.
         _ if message.starts_with("Post \"") || message.starts_with("Get \"") => ExchangeUnavailable,
-        _ if ACCOUNT_SERVER_FAILS.contains(&message) => ExchangeUnavailable,
         _ => return None,
     })
 }
@@ -245,6 +252,22 @@ mod tests {
             InvalidToken,
             "this server speaks for itself"
         );
+        // A proxy's words, whose server may have carried the call out.
+        for (status, text, kind) in [
+            (502, "Bad Gateway", Unavailable),
+            (503, "Service Unavailable", Unavailable),
+            (504, "Gateway Timeout", Timeout),
+        ] {
+            assert_eq!(classify(Status::Http(status), text), kind);
+        }
+        assert_eq!(classify(Status::Grpc(14), "Bad Gateway"), Unavailable);
+        for text in
+            ["grpc: received message larger than max (5 vs. 4)", "trying to send message larger than max"]
+        {
+            assert_eq!(classify(Status::Grpc(8), text), Protocol);
+            let text = format!("Internal error: [ResourceExhausted] {text}");
+            assert_eq!(classify(Status::Http(500), &text), Protocol);
+        }
         for (status, kind) in
             [(307, Redirect), (401, InvalidToken), (403, PermissionDenied), (429, RateLimited)]
         {

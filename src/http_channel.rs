@@ -171,10 +171,17 @@ fn from_answer(status: http::StatusCode, headers: &http::HeaderMap, body: &[u8])
     struct Body {
         message: Option<String>,
         error: Option<String>,
+        code: Option<serde_json::Value>,
     }
     let body: Option<Body> = serde_json::from_slice(body).ok();
-    let text = body.and_then(|body| body.message.or(body.error)).unwrap_or_default();
-    let kind = classify(Status::Http(status.as_u16()), &text);
+    let (text, code) = body.map(|body| (body.message.or(body.error), body.code)).unwrap_or_default();
+    let text = text.unwrap_or_default();
+    let kind = match classify(Status::Http(status.as_u16()), &text) {
+        // Many a proxy says "Internal Server Error" in JSON. It does not mean an account server, and the call may have
+        // been carried out.
+        ErrorKind::ExchangeUnavailable if code.is_none() => ErrorKind::Server,
+        kind => kind,
+    };
     let message = match kind {
         ErrorKind::Redirect => {
             let target = headers.get(http::header::LOCATION).and_then(|location| location.to_str().ok());
@@ -253,5 +260,20 @@ mod tests {
         let body = br#"{"error":"E","code":2,"message":"handler:device:a:b not found"}"#;
         let error = from_answer(http::StatusCode::INTERNAL_SERVER_ERROR, &headers, body);
         assert_eq!((error.kind(), error.http_status()), (ErrorKind::NotFound, Some(500)));
+    }
+
+    #[test]
+    fn only_a_handler_speaks_of_its_account_server() {
+        for (body, kind) in [
+            (
+                &br#"{"error":"Bad Gateway","code":2,"message":"Bad Gateway"}"#[..],
+                ErrorKind::ExchangeUnavailable,
+            ),
+            (br#"{"status":500,"error":"Internal Server Error","path":"/x"}"#, ErrorKind::Server),
+            (br#"{"message":"Internal Server Error"}"#, ErrorKind::Server),
+        ] {
+            let status = http::StatusCode::INTERNAL_SERVER_ERROR;
+            assert_eq!(from_answer(status, &http::HeaderMap::new(), body).kind(), kind);
+        }
     }
 }

@@ -75,6 +75,37 @@ async fn what_may_have_been_carried_out_is_repeated_only_if_that_does_no_harm() 
 }
 
 #[tokio::test]
+async fn what_a_proxy_says_of_the_server_behind_it_is_not_of_an_account_server() {
+    for (status, expected) in [
+        ("502 Bad Gateway", ErrorKind::Unavailable),
+        ("504 Gateway Timeout", ErrorKind::Timeout),
+        ("500 Internal Server Error", ErrorKind::Server),
+    ] {
+        let body = format!(r#"{{"status":0,"error":"{}"}}"#, &status[4..]);
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let (client, count) = server(&[&answer]).await;
+        assert_eq!(request(&client, Method::POST, &CallOptions::default()).await, Err(expected));
+        assert_eq!(count.load(Ordering::SeqCst), 1, "{status}: it may have been carried out");
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_last_attempt_was_not_sent_may_have_been_carried_out_before() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::builder(format!("http://{}", listener.local_addr().unwrap())).build().unwrap();
+    let once = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // Before the answer is lost, so that nobody listens any more then.
+        drop(listener);
+        read_request(&mut stream).await;
+    });
+    let request = Request::get("/x").body(Bytes::new()).unwrap();
+    let error = client.request(request, &CallOptions::default()).await.unwrap_err();
+    once.await.unwrap();
+    assert!(error.message().contains("nothing listens") && !error.is_unsent(), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_call_is_made_so_often_and_no_oftener() {
     let (client, count) = server(&[BROKEN; 9]).await;
     assert_eq!(request(&client, Method::GET, &CallOptions::default()).await, Err(ErrorKind::Unavailable));
