@@ -20,7 +20,8 @@ await prove(async (t) => {
   for (const client of both) await readDevice(network)(client)
 
   const outages = spells(t, proxy)
-  const ends = await openLoop({ rate: RATE, seconds, progress: t.progress, call: (index) => readDevice(network)(both[index % 2]) })
+  const call = (index) => readDevice(network)(both[index % 2])
+  const ends = await openLoop({ rate: RATE, seconds, progress: (text) => t.progress(text), call })
   const { count, share, longest } = await outages.end()
 
   const failed = failures(t, ends.failed)

@@ -67,17 +67,22 @@ await prove(async (t) => {
   return `${count} setDevice at once, ${PER_SECOND} a second: ${rows.join('; ')}; memory grew by ${mega(growth)} MB (bound ${mega(GROWTH)}, ${samples} samples)`
 })
 
-const mega = (bytes) => Math.round(bytes / 2 ** 20)
+function mega(bytes) {
+  return Math.round(bytes / 2 ** 20)
+}
 
-const device = (appId, index) => ({
-  app_id: appId,
-  dev_id: `bulk-${index}`,
-  description: `device ${index}`,
-  lorawan_device: {
-    app_eui: '70B3D57ED0000001',
-    dev_eui: (0x1000 + index).toString(16).padStart(16, '0').toUpperCase(),
-  },
-})
+function device(appId, index) {
+  const ids = { app_id: appId, dev_id: `bulk-${index}` }
+  return {
+    ...ids,
+    description: `device ${index}`,
+    lorawan_device: {
+      ...ids,
+      app_eui: '70B3D57ED0000001',
+      dev_eui: (0x1000 + index).toString(16).padStart(16, '0').toUpperCase(),
+    },
+  }
+}
 
 /** This process's resident memory, sampled from when every job is warm until the first one ends. */
 function watchMemory() {

@@ -91,14 +91,22 @@ await prove(async (t) => {
   ].join(' ')
 })
 
-const portOf = (address) => Number(new URL(address.replace(/^grpc/, 'http')).port)
+function portOf(address) {
+  return Number(new URL(address.replace(/^grpc/, 'http')).port)
+}
 
 /** Base64 of a number that no other call has. */
-const payload = (index) => Buffer.from(index.toString(16).padStart(8, '0'), 'hex').toString('base64')
+function payload(index) {
+  return Buffer.from(index.toString(16).padStart(8, '0'), 'hex').toString('base64')
+}
 
-const device = (appId, devId, description) => ({
-  app_id: appId,
-  dev_id: devId,
-  description,
-  lorawan_device: { app_eui: '70B3D57ED0000001', dev_eui: '0000000000000001' },
-})
+function device(appId, devId, description) {
+  // The last 8 bytes of its name: no other device has them.
+  const eui = Buffer.from(devId.padStart(8, '-').slice(-8)).toString('hex').toUpperCase()
+  return {
+    app_id: appId,
+    dev_id: devId,
+    description,
+    lorawan_device: { app_id: appId, dev_id: devId, app_eui: '70B3D57ED0000001', dev_eui: eui },
+  }
+}

@@ -31,10 +31,9 @@ async function revoked(t) {
   for (let round = 0; round < 3; round += 1) {
     await together(both, (client) => scene.succeed(client, 20, 'before'))
     await scene.tell('revokeTokens')
+    // Each token was good, so none is held back however quickly they are taken away.
     const exchanges = await scene.exchanges(() => together(both, (client) => scene.succeed(client, 100, 'after')))
     scene.check(exchanges === 2, `${exchanges} exchanges of two clients for 100 refused calls each`)
-    // Refusals in a row are held back: the second token must have been there for 1 s, the third for 2 s.
-    await after(2500)
   }
   scene.end()
 }
