@@ -24,13 +24,15 @@ const suites = {
   types: ['npm', ['run', '--silent', 'test:types']],
   'node-red': ['npm', ['run', '--silent', 'test:node-red']],
   readme: ['npm', ['run', '--silent', 'test:readme']],
+  proof: [process.execPath, [join('scripts', 'proof-tokens.mjs'), '--short']],
 }
 
-/** cargo test, and node:test in its spec and tap reporters. */
+/** cargo test, node:test in its spec and tap reporters, and the proof. */
 const counts = [
   { pattern: /^test result: \w+\. (\d+) passed; (\d+) failed/, read: ([, passed, failed]) => [+passed, +failed] },
   { pattern: /^(?:ℹ|#) pass (\d+)/, read: ([, passed]) => [+passed, 0] },
   { pattern: /^(?:ℹ|#) (?:fail|cancelled) (\d+)/, read: ([, failed]) => [0, +failed] },
+  { pattern: /^(\d+) passed, (\d+) failed$/, read: ([, passed, failed]) => [+passed, +failed] },
 ]
 
 /** Runs one suite with its output passed through, and counts. */

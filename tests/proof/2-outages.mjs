@@ -10,7 +10,7 @@ const TOKEN_LIFE = 10
 const [SHORTEST_SPELL, LONGEST_SPELL] = [100, 2000]
 
 await prove(async (t) => {
-  const seconds = t.size(300, 30)
+  const seconds = t.size(300, 20)
   const network = await t.network({ rateLimit: false, tokenLifetime: TOKEN_LIFE })
   const proxy = await t.proxy(network.accountServer)
   t.progress(`seed ${t.seed}`)

@@ -11,7 +11,7 @@ const MEMBERS = 10
 
 await prove(async (t) => {
   // In seconds; one is replaced before its half is over.
-  const life = t.size(20, 10)
+  const life = t.size(20, 6)
   const network = await t.network({ rateLimit: false, tokenLifetime: life })
   const proxy = await t.proxy(network.accountServer)
   const password = t.secret('redis password', randomBytes(16).toString('hex'))

@@ -43,5 +43,5 @@ function ready(child, onLine) {
 
 async function failed(child) {
   const [error] = await Promise.race([once(child, 'error'), once(child, 'exit').then(() => [new Error('redis-server ended')])])
-  throw error
+  throw error.code === 'ENOENT' ? new Error('redis-server is needed: apt-get install redis-server') : error
 }
