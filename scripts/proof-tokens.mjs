@@ -19,7 +19,10 @@ const NUMBERS = {
   7: ['7-secrets', 'secrets'],
 }
 
-/** What runs beside each other: they wait most of their time. The last one reads what the others left. */
+/**
+ * What runs beside each other: of each two, one waits most of its time. All at once is more than two processors can do: then
+ * calls meet their time limits. The last one reads what the others left.
+ */
 const ROUNDS = [['1', '6'], ['2', '4'], ['3', '5'], ['7']]
 
 /** A number that takes longer than this in milliseconds hangs. */

@@ -31,7 +31,8 @@ await prove(async (t) => {
   t.check(ends.calls >= RATE * seconds * 0.99, `only ${ends.calls} calls were made`)
   t.check(share > 0.35 && share < 0.65, `it was down ${Math.round(share * 100)} % of the time: no half`)
   t.check(longest <= LONGEST_SPELL + 200, `a spell lasted ${Math.round(longest)} ms`)
-  t.check(tried > succeeded, 'no exchange met an outage')
+  // In the short run that may be chance.
+  t.check(t.short || tried > succeeded, 'no exchange met an outage')
   t.check(succeeded >= (2 * seconds) / TOKEN_LIFE, `${succeeded} exchanges are too few for tokens of ${TOKEN_LIFE} s`)
   t.check(proxy.requests('pass') >= succeeded, `${succeeded} exchanges told, ${proxy.requests('pass')} seen`)
   return [
@@ -45,24 +46,27 @@ await prove(async (t) => {
 function spells(t, proxy) {
   const length = () => SHORTEST_SPELL + (LONGEST_SPELL - SHORTEST_SPELL) * t.random()
   const [started, lengths] = [performance.now(), []]
+  const down = () => lengths.reduce((sum, ms) => sum + ms, 0)
+  const share = () => down() / (performance.now() - started)
   let ending = false
   const running = (async () => {
     while (!ending) {
-      await after(length())
+      // Of two lengths the longer one is for what there was less of: in the end, each has a half.
+      const [shorter, longer] = [length(), length()].toSorted((a, b) => a - b)
+      const [up, away] = share() > 0.5 ? [longer, shorter] : [shorter, longer]
+      await after(up)
       const since = performance.now()
       await proxy.down()
-      await after(length())
+      await after(away)
       await proxy.pass()
       lengths.push(performance.now() - since)
     }
   })()
   return {
     async end() {
-      const lasted = performance.now() - started
       ending = true
       await running
-      const down = lengths.reduce((sum, ms) => sum + ms, 0)
-      return { count: lengths.length, share: down / lasted, longest: Math.max(...lengths) }
+      return { count: lengths.length, share: share(), longest: Math.max(...lengths) }
     },
   }
 }

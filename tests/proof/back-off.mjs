@@ -4,7 +4,7 @@
 const [SHORTEST, LONGEST] = [1, 32]
 
 /** How late an attempt may be: callers ask all the time, but the machine is busy. */
-const LATE = 0.5
+const LATE = 1
 
 /** In so many seconds of an outage with callers all the time and no token left: the fewest attempts, and the most. */
 export function attemptsAllowed(seconds) {

@@ -1,6 +1,8 @@
 // A child process that is asked over IPC, and whose every line is kept as evidence.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Longer than any command takes; shorter than a proof's own limit. */
@@ -58,8 +60,12 @@ export class Child {
   }
 
   /** It keeps its sockets, and does nothing. */
-  pause() {
+  async pause() {
     this.process.kill('SIGSTOP')
+    // The signal takes effect a moment later, thread by thread.
+    const threads = `/proc/${this.process.pid}/task`
+    const runs = (thread) => !/\) T /.test(readFileSync(join(threads, thread, 'stat'), 'utf8'))
+    while (readdirSync(threads).some(runs)) await new Promise((resolve) => setTimeout(resolve, 5))
   }
 
   resume() {

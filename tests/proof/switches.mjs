@@ -73,7 +73,7 @@ async function stopped(t) {
   const scene = await Scene.start(t, 'network stopped', {}, { timeout: 1500, retry: false })
   const both = scene.clients()
   await together(both, (client) => scene.succeed(client, 20, 'before'))
-  scene.network.child.pause()
+  await scene.network.child.pause()
   await together(both, (client) => scene.fail(client, 'AUTH_TIMEOUT', 20, 'stopped'))
   scene.network.child.resume()
   await together(both, (client) => scene.succeed(client, 20, 'afterwards'))
