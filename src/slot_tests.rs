@@ -41,8 +41,8 @@ fn the_decision_is_a_table() {
         (&[("down", 0.0), ("down", 100.0)], &[(131.9, "fail"), (132.0, "load")]),
         (&[("refused", 0.0)], &[(59.9, "fail"), (60.0, "load")]),
         // Failed with a token in hand: it is used, and tried again before it ends.
-        (&[("token", 0.0), ("down", 5.0)], &[(5.9, "use"), (6.0, "use and refresh"), (10.0, "load")]),
-        (&[("token", 0.0), ("refused", 6.0)], &[(6.9, "use"), (7.0, "use and refresh")]),
+        (&[("token", 0.0), ("down", 5.0)], &[(5.6, "use"), (5.63, "use and refresh"), (10.0, "load")]),
+        (&[("token", 0.0), ("refused", 6.0)], &[(6.4, "use"), (6.5, "use and refresh")]),
         (&[("token", 0.0), ("down", 9.9)], &[(9.94, "use"), (9.96, "use and refresh"), (10.1, "load")]),
         (&[("token", 0.0), ("down", 5.0), ("token", 6.0)], &[(6.0, "use and refresh")]),
     ];
@@ -83,9 +83,9 @@ fn waits_are_spread_and_bounded() {
         (0.0, None, 1.0, 0.5),
         (8.0, None, 0.5, 6.0),
         (1e6, None, 0.0, 32.0),
-        (1e6, Some(40.0), 0.0, 10.0),
-        (0.0, Some(5.0), 0.0, 1.0),
-        (0.0, Some(2.0), 0.0, 0.5),
+        (1e6, Some(40.0), 0.0, 5.0),
+        (0.0, Some(8.0), 0.0, 1.0),
+        (0.0, Some(2.0), 0.0, 0.25),
         (0.0, Some(0.001), 1.0, 0.05),
     ] {
         assert_eq!(
@@ -98,7 +98,7 @@ fn waits_are_spread_and_bounded() {
     let asked = |seconds| down().with_retry_after(s(seconds));
     assert_eq!(back_off(&asked(10.0), s(0.0), None, 0.0), s(10.0));
     assert_eq!(back_off(&asked(1e6), s(0.0), None, 0.0), WAIT_PERMANENT);
-    assert_eq!(back_off(&asked(1e6), s(0.0), Some(s(20.0)), 0.0), s(5.0));
+    assert_eq!(back_off(&asked(1e6), s(0.0), Some(s(20.0)), 0.0), s(2.5));
 }
 
 #[test]
