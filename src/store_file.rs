@@ -9,6 +9,8 @@
 //!
 //! Locks are the system's (`flock` on Unix), so they end with their holder. On Unix a lock's file is removed with it.
 //!
+//! A path may be mistyped, and lead to a private key: a file with anything else in it is left as it is, and refused.
+//!
 //! Here, unlike between machines, dates count: a process that starts has nothing else to tell a value's age by. A clock
 //! that jumps can make a token seem younger, but no younger than new, and older.
 
@@ -65,7 +67,8 @@ impl Entry {
 }
 
 impl FileStore {
-    /// A store in this file. Its folder has to be there; the file need not. Nothing is opened yet.
+    /// A store in this file. Its folder has to be there; the file need not. Nothing is opened yet. A file that is neither
+    /// empty nor a store is never changed: each operation gives [`ErrorKind::InvalidArgument`] then.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if the path does not end with a file's name.
@@ -169,14 +172,16 @@ impl Inner {
             Err(error) => return Err(unreadable(error)),
         }
         let file = File::open(&self.path).map_err(unreadable)?;
-        self.check_mode(&file)?;
         let mut text = Vec::new();
-        file.take(MAX_FILE).read_to_end(&mut text).map_err(unreadable)?;
-        Ok(serde_json::from_slice(&text).unwrap_or_else(|_| {
-            let error = format!("{self} is not a token store; it is replaced");
-            tracing::warn!(target: "ttn_auth::store", operation = "read", outcome = ErrorKind::Protocol.code(), error);
-            Entries::new()
-        }))
+        (&file).take(MAX_FILE + 1).read_to_end(&mut text).map_err(unreadable)?;
+        // Before its mode is changed: that of somebody else's file is not ours to change.
+        let entries = entries(&text).ok_or_else(|| {
+            // Without the parser's words, which may quote what is in the file.
+            let message = format!("{self} is not a token store; choose another path, or delete it");
+            Error::new(ErrorKind::InvalidArgument, message)
+        })?;
+        self.check_mode(&file)?;
+        Ok(entries)
     }
 
     /// Whoever can write to the file can take its values away or bring old ones back, so that is refused. Whoever can read
@@ -277,6 +282,15 @@ impl TokenStore for FileStore {
 impl fmt::Debug for FileStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FileStore").field(&self.0.path).finish()
+    }
+}
+
+/// What is in a file, if it is a store's. An empty file is one without entries: it may have been made for its mode.
+fn entries(text: &[u8]) -> Option<Entries> {
+    match text.len() {
+        0 => Some(Entries::new()),
+        length if length as u64 > MAX_FILE => None,
+        _ => serde_json::from_slice(text).ok(),
     }
 }
 

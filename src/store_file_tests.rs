@@ -87,20 +87,70 @@ async fn clocks_that_jump_make_nothing_younger_than_new() {
     assert!(!fs::read_to_string(folder.path()).unwrap().contains("\"a\""));
 }
 
+/// What tells whether a file was touched: its mode, where there are modes, and its length.
+fn touched(path: &Path) -> (u32, u64) {
+    let found = fs::metadata(path).unwrap();
+    #[cfg(unix)]
+    let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions());
+    #[cfg(not(unix))]
+    let mode = 0;
+    (mode, found.len())
+}
+
 #[tokio::test]
-async fn a_broken_file_is_replaced() {
+async fn a_file_that_is_not_a_store_is_left_as_it_is() {
     let folder = Folder::new();
-    for text in ["", "{", "[]", "null", "\u{0}", r#"{"a":1}"#, r#"{"a":{"value":1}}"#] {
+    let refused = async |text: &str| {
+        let before = touched(&folder.path());
+        let store = folder.store();
+        for error in [
+            store.read("a").await.unwrap_err(),
+            store.write("a", vec![], SECOND).await.unwrap_err(),
+            store.remove("a").await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{text}");
+            let hint = "tokens.json is not a token store; choose another path, or delete it";
+            assert!(error.message().ends_with(hint), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+        assert_eq!(touched(&folder.path()), before, "{text}");
+        assert_eq!(folder.names(), ["tokens.json"]);
+    };
+    for text in [
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n",
+        "{",
+        "[]",
+        "null",
+        "\"hunter2\"",
+        " ",
+        "\u{0}",
+        r#"{"a":1}"#,
+        r#"{"hunter2":{"value":"hunter2"}}"#,
+        r#"{"a":{"value":"","written_at":1,"keep":5}} hunter2"#,
+    ] {
+        fs::write(folder.path(), text).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        refused(text).await;
+        assert_eq!(fs::read_to_string(folder.path()).unwrap(), text);
+    }
+    // Larger than ours can be, whatever it begins with.
+    fs::write(folder.path(), " ".repeat(MAX_FILE as usize - 2) + "{} hunter2").unwrap();
+    refused("large").await;
+    File::create(folder.path()).unwrap().set_len(1 << 40).unwrap();
+    refused("huge").await;
+}
+
+#[tokio::test]
+async fn a_file_without_entries_and_one_without_anything_are_stores() {
+    let folder = Folder::new();
+    for text in ["", "{}"] {
         fs::write(folder.path(), text).unwrap();
         let store = folder.store();
         assert_eq!(left(&store, "a").await, None, "{text}");
         store.write("a", vec![], SECOND * 100).await.unwrap();
         assert!(left(&store, "a").await.is_some(), "{text}");
     }
-    // Larger than ours can be.
-    File::create(folder.path()).unwrap().set_len(1 << 40).unwrap();
-    folder.store().write("a", vec![], SECOND * 100).await.unwrap();
-    assert!(left(&folder.store(), "a").await.is_some());
     // A value that is not ours is given as it is not, for the vault to tell.
     fs::write(folder.path(), r#"{"a":{"value":"?","written_at":9999999999999,"keep":5}}"#).unwrap();
     assert_eq!(

@@ -96,12 +96,15 @@ async fn no_secret_is_in_the_folder_nor_in_an_event() {
         let path = entry.unwrap().path();
         assert!(!has_secret(&fs::read(&path).unwrap()), "{}", path.display());
     }
-    // A value that was changed, a broken store, and none at all.
+    // A value that was changed, a file that is not a store, and none at all.
     let text = fs::read_to_string(folder.path()).unwrap();
     fs::write(folder.path(), text.replace("\"value\":\"", "\"value\":\"AAAA")).unwrap();
     accounts.shared(folder.store()).token().await.unwrap();
-    fs::write(folder.path(), "{").unwrap();
+    let key = "-----BEGIN PRIVATE KEY-----\nhunter2\n";
+    fs::write(folder.path(), key).unwrap();
+    let loads = accounts.loads();
     accounts.shared(folder.store()).token().await.unwrap();
+    assert_eq!((accounts.loads(), fs::read_to_string(folder.path()).unwrap()), (loads + 1, key.to_owned()));
     fs::remove_file(folder.path()).unwrap();
     fs::create_dir(folder.path()).unwrap();
     accounts.shared(folder.store()).token().await.unwrap();
@@ -109,7 +112,7 @@ async fn no_secret_is_in_the_folder_nor_in_an_event() {
     for expected in [
         "DEBUG ttn_auth::store operation=\"write\" outcome=\"ok\"",
         "a value was changed, or sealed with another key; it is replaced",
-        "is not a token store; it is replaced",
+        "is not a token store; choose another path, or delete it",
         "WARN ttn_auth::store operation=\"read\" outcome=\"AUTH_INVALID_ARGUMENT\"",
         "is not a file",
     ] {
