@@ -79,7 +79,8 @@ impl RefreshToken {
     /// goes on with the last. Processes that share the store take turns.
     ///
     /// While the store cannot be read nothing is traded, because there may be a newer refresh token in it, and one that is
-    /// used twice may count as stolen. If it cannot be written to, the program goes on with the one in memory.
+    /// used twice may count as stolen. If it cannot be written to, the program goes on with the one in memory, and
+    /// writes that before the next trade.
     #[must_use]
     pub fn with_store(mut self, vault: Vault) -> Self {
         self.store = Some(vault);
@@ -115,8 +116,10 @@ impl RefreshToken {
     }
 
     async fn trade_newest(&self, current: &mut Current) -> Result<AccessToken> {
-        if let Some(vault) = &self.store
-            && !current.unsaved
+        if current.unsaved {
+            // Others may be about to use the older one in the store, and the answer may bring no newer one to write.
+            self.save(current).await;
+        } else if let Some(vault) = &self.store
             && let Some(stored) = vault.read(self.name.expose()).await?
         {
             current.token = stored.text;
@@ -145,13 +148,18 @@ impl RefreshToken {
 
     async fn keep(&self, current: &mut Current, next: Secret) {
         current.token = next;
-        if let Some(vault) = &self.store {
-            // Told by the vault.
-            current.unsaved = vault.write(self.name.expose(), &current.token, KEEP).await.is_err();
-        }
+        self.save(current).await;
         if let Some(keep) = &self.on_rotate {
             // Told by the panic hook.
             let _ = catch_unwind(AssertUnwindSafe(|| keep(&current.token)));
+        }
+    }
+
+    /// Writes the refresh token to the store, if there is one.
+    async fn save(&self, current: &mut Current) {
+        if let Some(vault) = &self.store {
+            // Told by the vault.
+            current.unsaved = vault.write(self.name.expose(), &current.token, KEEP).await.is_err();
         }
     }
 }

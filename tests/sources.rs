@@ -534,3 +534,27 @@ async fn nothing_is_traded_while_the_store_cannot_be_read_and_nothing_lost_while
     source(&process).token().await.unwrap();
     assert_eq!(sandbox.counts().refreshes, 5);
 }
+
+#[tokio::test]
+async fn what_could_not_be_written_is_written_before_the_next_trade_although_nothing_rotates_then() {
+    let rotates = answer("200 OK", r#"{"access_token":"a","refresh_token":"second"}"#);
+    let stays = || answer("200 OK", r#"{"access_token":"a"}"#);
+    let (server, asked) = answers(vec![rotates, stays(), stays(), stays()], false).await;
+    let store = Arc::new(Shaky::default());
+    let process = RefreshToken::new(server.clone(), Secret::new("first"));
+    let get = async |process: &RefreshToken| {
+        process.clone().with_store(vault(&store)).token().await.unwrap();
+    };
+    store.writes_fail.store(1, Ordering::SeqCst);
+    get(&process).await;
+    get(&process).await;
+    store.writes_fail.store(0, Ordering::SeqCst);
+    get(&process).await;
+    // Another process, which begins with the first.
+    get(&RefreshToken::new(server, Secret::new("first"))).await;
+    let used = asked.await.unwrap().into_iter().map(|request| {
+        let (_, token) = request.split_once("refresh_token=").unwrap();
+        token.split('&').next().unwrap().to_owned()
+    });
+    assert_eq!(used.collect::<Vec<_>>(), ["first", "second", "second", "second"]);
+}
