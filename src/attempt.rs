@@ -20,6 +20,12 @@ use crate::{CallOptions, Credentials, Error, ErrorKind, Result, RetryPolicy};
 /// A server that wants a call to wait longer than this is not waited for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// A token that was got so long ago is as good as one that is got now.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How much of a server's text an error repeats, in characters.
+const MAX_TEXT: usize = 1000;
+
 /// What the calls of one client share.
 #[derive(Debug)]
 pub(crate) struct Calls {
@@ -39,6 +45,8 @@ struct Call {
     attempts: u32,
     /// What was refused, and how. Never a second one.
     refused: Option<(Credentials, Error)>,
+    /// Something else is to come in its place.
+    replacing: bool,
     /// How the attempt before this one ended.
     last: Option<Error>,
     /// An earlier attempt may have been carried out.
@@ -79,14 +87,12 @@ impl Calls {
             left: limit,
             attempts: 0,
             refused: None,
+            replacing: false,
             last: None,
             may_be_done: false,
             begun: Instant::now(),
         };
         loop {
-            if let Err(late) = self.pace.turn().await {
-                return Err(call.failed(late));
-            }
             let Ended { outcome, credentials, started } = self.attempt(&mut call, &attempt).await;
             if let Some(Credentials::Token(token)) = credentials.as_ref().filter(|_| takes_token(&outcome)) {
                 token.accept();
@@ -111,38 +117,51 @@ impl Calls {
     where
         F: Future<Output = Result<T>>,
     {
+        let ready = self.ready(call).await;
         let started = Instant::now();
-        let mut ended = Ended { outcome: Err(self.too_late(call, "the call")), credentials: None, started };
-        let credentials = match tokio::time::timeout(call.left, self.supply.credentials()).await {
-            Ok(Ok(credentials)) => credentials,
-            Ok(Err(error)) => {
-                ended.outcome = Err(error);
-                call.left = call.left.saturating_sub(started.elapsed());
-                return ended;
-            }
-            Err(_) => {
-                // What was wrong before says more.
-                let late = || self.too_late(call, "the token source").before_sending();
-                ended.outcome = Err(call.last.clone().unwrap_or_else(late));
-                call.left = Duration::ZERO;
-                return ended;
-            }
+        let credentials = match ready {
+            Ok(credentials) => credentials,
+            Err(error) => return Ended { outcome: Err(error), credentials: None, started },
         };
-        if let Some((refused, error)) = &call.refused
-            && credentials.as_ref() == Some(refused)
-        {
-            // There is no other one to be had.
-            ended.outcome = Err(error.clone());
-            return ended;
-        }
-        let left = call.left.saturating_sub(started.elapsed());
-        ended.outcome = match tokio::time::timeout(left, attempt(credentials.clone())).await {
-            Ok(outcome) => outcome.map_err(|error| without_secret(error, credentials.as_ref())),
+        let outcome = match tokio::time::timeout(call.left, attempt(credentials.clone())).await {
+            Ok(outcome) => outcome.map_err(|error| presentable(error, credentials.as_ref())),
             Err(_) => Err(self.too_late(call, &self.address)),
         };
-        ended.credentials = credentials;
         call.left = call.left.saturating_sub(started.elapsed());
-        ended
+        Ended { outcome, credentials, started }
+    }
+
+    /// Credentials, then a turn: whoever waits for a token takes no turn from others, and does not start with them all when
+    /// the token comes.
+    async fn ready(&self, call: &mut Call) -> Result<Option<Credentials>> {
+        let credentials = self.credentials(call).await?;
+        let asked = Instant::now();
+        self.pace.turn().await?;
+        if asked.elapsed() < FRESH {
+            return Ok(credentials);
+        }
+        // In a long queue a token may have ended.
+        self.credentials(call).await
+    }
+
+    async fn credentials(&self, call: &mut Call) -> Result<Option<Credentials>> {
+        let asked = Instant::now();
+        let outcome = match tokio::time::timeout(call.left, self.supply.credentials()).await {
+            Ok(outcome) => outcome,
+            // What was wrong before says more.
+            Err(_) => Err(call
+                .last
+                .clone()
+                .unwrap_or_else(|| self.too_late(call, "the token source").before_sending())),
+        };
+        call.left = call.left.saturating_sub(asked.elapsed());
+        let Some((refused, error)) = &call.refused else { return outcome };
+        let same = matches!(&outcome, Ok(Some(credentials)) if credentials == refused);
+        if std::mem::take(&mut call.replacing) {
+            tracing::warn!(target: "ttn_auth::refused", code = error.code(), dropped = !same);
+        }
+        // There is no other one to be had.
+        if same { Err(error.clone()) } else { outcome }
     }
 
     /// Whether to make the call again; waits until it is time.
@@ -154,18 +173,20 @@ impl Calls {
         started: Instant,
         idempotent: bool,
     ) -> bool {
-        if call.left.is_zero() {
+        if call.left.is_zero() || call.begun.elapsed() >= MAX_WAIT {
             return false;
         }
         if let Some(refused) = credentials.filter(|sent| call.refused.is_none() && refuses(sent, error)) {
-            let dropped = self.supply.invalidate(&refused);
-            tracing::warn!(target: "ttn_auth::refused", code = error.code(), dropped);
+            call.replacing = self.supply.invalidate(&refused);
             call.refused = Some((refused, error.clone()));
-            return dropped;
+            if !call.replacing {
+                tracing::warn!(target: "ttn_auth::refused", code = error.code(), dropped = false);
+            }
+            return call.replacing;
         }
         if error.kind() == ErrorKind::RateLimited && !error.is_unsent() && self.retry.is_on() {
             let asked = error.retry_after();
-            if asked.is_some_and(|wait| wait > LONGEST_PAUSE) || call.begun.elapsed() > MAX_WAIT {
+            if asked.is_some_and(|wait| wait > LONGEST_PAUSE) {
                 return false;
             }
             self.pace.refused(started, asked);
@@ -213,10 +234,16 @@ fn told(error: &Error, attempt: u32, delay: Duration) {
     tracing::debug!(target: "ttn_auth::retry", code = error.code(), attempt, delay_ms);
 }
 
-/// A server may repeat in its error what it was sent.
-fn without_secret(error: Error, credentials: Option<&Credentials>) -> Error {
-    match credentials {
-        Some(credentials) => error.map_message(|message| credentials.secret().redact(message)),
-        None => error,
-    }
+/// A server may repeat in its error what it was sent, and say more than anyone wants to read.
+fn presentable(error: Error, credentials: Option<&Credentials>) -> Error {
+    error.map_message(|message| {
+        let text = match credentials {
+            Some(credentials) => credentials.secret().redact(message),
+            None => message.to_owned(),
+        };
+        match text.char_indices().nth(MAX_TEXT) {
+            Some((end, _)) => format!("{} ..", &text[..end]),
+            None => text,
+        }
+    })
 }

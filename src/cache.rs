@@ -28,6 +28,9 @@ const LOAD_LIMIT: Duration = Duration::from_secs(30);
 /// More are no accident.
 const LOST_LOADS: u32 = 3;
 
+/// A load that has not ended by then is on a runtime that stands still.
+const STUCK: Duration = Duration::from_secs(35);
+
 /// What a load ended with, once it has.
 type Outcome = Option<Result<AccessToken>>;
 
@@ -77,12 +80,15 @@ impl<S: TokenSource> TokenCache<S> {
             };
             // What it ended with, even if that is no good any more: another round would ask again and again for tokens
             // that are too short-lived.
-            if let Ok(outcome) = load.wait_for(Option::is_some).await
-                && let Some(outcome) = outcome.clone()
-            {
-                return outcome;
+            let ended =
+                async { load.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone()) };
+            match tokio::time::timeout(STUCK, ended).await {
+                Ok(Some(outcome)) => return outcome,
+                // The load was lost: its runtime ended, or the source panicked, which the slot then knows.
+                Ok(None) => {}
+                // Nobody drives the runtime that it runs on.
+                Err(_) => self.0.forget(&load),
             }
-            // The load was lost: its runtime ended, or the source panicked, which the slot then knows.
         }
         Err(Error::new(ErrorKind::Cancelled, "the runtime has ended"))
     }
@@ -144,6 +150,14 @@ impl<S: TokenSource> Shared<S> {
 }
 
 impl<S> Shared<S> {
+    /// Makes room for another load in place of this one.
+    fn forget(&self, stuck: &watch::Receiver<Outcome>) {
+        let mut state = self.state();
+        if state.load.as_ref().is_some_and(|load| load.same_channel(stuck)) {
+            state.load = None;
+        }
+    }
+
     /// Nothing panics while it holds this lock, so what it guards is whole.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -204,3 +204,21 @@ fn a_runtime_that_has_ended_is_an_error_and_another_one_goes_on() {
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
     assert_eq!(runtime().block_on(cache.token()).unwrap().secret().expose(), "a");
 }
+
+#[test]
+fn a_load_on_a_runtime_that_stands_still_is_given_up() {
+    let cache = Scripted::answering([token("a")]);
+    cache.source().held.store(true, Ordering::SeqCst);
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let still = runtime();
+    still.block_on(async {
+        let cache = cache.clone();
+        tokio::spawn(async move { cache.token().await });
+        settle().await;
+    });
+    cache.source().held.store(false, Ordering::SeqCst);
+    // `still` is there, but nobody drives it.
+    assert_eq!(runtime().block_on(cache.token()).unwrap().secret().expose(), "a");
+    drop(still);
+}

@@ -19,16 +19,20 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{HeaderMap, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::supply::Supply;
-use crate::{Carrier, Credentials, CredentialsFile, Result, TokenSource};
+use crate::{Carrier, Credentials, CredentialsFile, Error, ErrorKind, Result, TokenSource};
 
 /// What goes wrong in tower: an error of the service inside, or an [`Error`](crate::Error) of a source of tokens.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// How long a source of tokens may take: as long as a load of a [`TokenCache`](crate::TokenCache).
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Puts credentials on every request that passes.
 #[derive(Clone, Debug)]
@@ -54,7 +58,12 @@ impl AuthLayer {
     }
 
     async fn attach(&self, headers: &mut HeaderMap) -> Result<()> {
-        match self.supply.credentials().await? {
+        let credentials =
+            tokio::time::timeout(TIME_LIMIT, self.supply.credentials()).await.map_err(|_| {
+                let message = format!("the token source did not answer within {} s", TIME_LIMIT.as_secs());
+                Error::new(ErrorKind::Timeout, message).before_sending()
+            })?;
+        match credentials? {
             Some(credentials) => self.carrier.insert(&credentials, headers),
             None => Ok(()),
         }
@@ -109,7 +118,7 @@ mod tests {
     use std::convert::Infallible;
     use std::future::{Ready, ready};
 
-    use crate::{AccessToken, Error, ErrorKind, TokenFn};
+    use crate::{AccessToken, TokenFn};
 
     /// Answers with the headers it was sent.
     #[derive(Clone)]

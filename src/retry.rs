@@ -87,7 +87,9 @@ impl RetryPolicy {
         }
         let doubled = self.base_delay.saturating_mul(1 << (attempts.saturating_sub(1)).min(20));
         let wait = self.max_delay.min(doubled).min(LONGEST).mul_f64(chance);
-        Some(wait.max(error.retry_after().unwrap_or_default()))
+        // Up to a tenth later than asked for: not everyone who was sent away comes back in the same instant.
+        let asked = error.retry_after().unwrap_or_default().min(LONGEST).mul_f64(1.0 + chance / 10.0);
+        Some(wait.max(asked))
     }
 }
 

@@ -33,6 +33,10 @@ pub(crate) struct Slot {
     failure: Option<Failure>,
     /// Tokens refused in a row, none of which was ever good.
     refusals: u32,
+    /// When a token was last dropped.
+    dropped: Option<Instant>,
+    /// How many tokens that were good may be dropped at once.
+    free: Free,
 }
 
 #[derive(Debug)]
@@ -104,19 +108,53 @@ impl Slot {
     pub(crate) fn refuse(&mut self, now: Instant, refused: &AccessToken) -> bool {
         let Some(held) = self.token.as_ref().filter(|held| held.token == *refused) else { return false };
         let age = now - held.since;
-        if held.token.was_accepted() || age >= QUIET {
+        let was_good = held.token.was_accepted() || age >= QUIET;
+        // Asked for before the last one was taken back: it may have been taken back with it.
+        let asked = held.token.lifetime().map(|life| life.obtained());
+        let overtaken = asked.zip(self.dropped).is_some_and(|(asked, dropped)| asked < dropped);
+        if was_good {
             self.refusals = 0;
         }
         let hold = match self.refusals {
-            0 => Duration::ZERO,
-            count => WAIT.0.saturating_mul(1 << (count - 1).min(5)),
+            _ if overtaken || (was_good && self.free.take(now)) => Duration::ZERO,
+            0 if !was_good => Duration::ZERO,
+            count => WAIT.0.saturating_mul(1 << count.saturating_sub(1).min(5)),
         };
         if age < hold {
             return false;
         }
         self.refusals = self.refusals.saturating_add(1);
+        self.dropped = Some(now);
         self.token = None;
         true
+    }
+}
+
+/// Ten at once, and then one a second: of two servers that share a cache, one may refuse whatever the other takes.
+#[derive(Debug)]
+struct Free {
+    left: f64,
+    at: Option<Instant>,
+}
+
+const FREE: f64 = 10.0;
+
+impl Default for Free {
+    fn default() -> Self {
+        Self { left: FREE, at: None }
+    }
+}
+
+impl Free {
+    fn take(&mut self, now: Instant) -> bool {
+        let gained = self.at.map_or(FREE, |at| (now - at).as_secs_f64());
+        self.left = (self.left + gained).min(FREE);
+        self.at = Some(now);
+        let enough = self.left >= 1.0;
+        if enough {
+            self.left -= 1.0;
+        }
+        enough
     }
 }
 
@@ -138,7 +176,9 @@ impl Held {
 /// How long not to try again: as long as the failing has lasted, which doubles each time, from 1 to 32 s.
 fn back_off(error: &Error, lasted: Duration, left: Option<Duration>, chance: f64) -> Duration {
     let wait = if passes(error) { lasted.clamp(WAIT.0, WAIT.1) } else { WAIT_PERMANENT };
-    let wait = wait.mul_f64(1.0 - chance / 2.0).max(error.retry_after().unwrap_or_default());
+    // Later than asked for, by chance, so that not everyone who was sent away comes back in the same instant.
+    let asked = error.retry_after().unwrap_or_default().min(WAIT_PERMANENT).mul_f64(1.0 + chance / 10.0);
+    let wait = wait.mul_f64(1.0 - chance / 2.0).max(asked);
     // Whoever has a token that still counts asks oftener, because otherwise calls will fail soon.
     match left.filter(|left| !left.is_zero()) {
         Some(left) => wait.min(left / PART_OF_LIFE).max(SHORTEST_WAIT),

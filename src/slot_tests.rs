@@ -176,6 +176,38 @@ fn tokens_that_were_good_are_dropped_as_often_as_they_are_taken_back() {
 }
 
 #[test]
+fn two_servers_that_disagree_do_not_use_a_cache_up() {
+    let start = Instant::now();
+    let mut slot = Slot::default();
+    let mut refuse = |at: f64| {
+        let next = token(start + s(at), &format!("t{}", at * 1000.0));
+        let _ = slot.record(start + s(at), Ok(next.clone()), 0.0);
+        next.accept();
+        slot.refuse(start + s(at), &next)
+    };
+    let dropped = (0..30).filter(|n| refuse(f64::from(*n) / 1000.0)).count();
+    assert_eq!(dropped, 10);
+    assert!(refuse(2.0), "one a second is free again");
+}
+
+#[test]
+fn a_token_that_was_on_its_way_when_others_were_taken_back_is_not_held() {
+    let start = Instant::now();
+    let mut slot = Slot::default();
+    let first = token(start, "first");
+    let _ = slot.record(start, Ok(first.clone()), 0.0);
+    first.accept();
+    // Asked for at 5 s; at 6 s everything is taken back; it arrives at 7 s.
+    assert!(slot.refuse(start + s(6.0), &first));
+    let overtaken = token(start + s(5.0), "overtaken");
+    let _ = slot.record(start + s(7.0), Ok(overtaken.clone()), 0.0);
+    assert!(slot.refuse(start + s(7.0), &overtaken));
+    let next = token(start + s(7.0), "next");
+    let _ = slot.record(start + s(7.0), Ok(next.clone()), 0.0);
+    assert!(!slot.refuse(start + s(7.0), &next));
+}
+
+#[test]
 fn a_token_of_unknown_life_is_used_until_it_is_refused() {
     let start = Instant::now();
     let mut slot = Slot::default();

@@ -358,3 +358,26 @@ async fn a_failing_server_is_not_sent_ten_times_as_much() {
     }
     assert_eq!(count.load(Ordering::SeqCst), 60 + 200, "each call once, and the budget");
 }
+
+#[tokio::test]
+async fn the_pace_holds_after_a_token_that_took_its_time() {
+    use ttn_auth::{AccessToken, TokenCache, TokenFn};
+    let (client, _) = server(&[]).await;
+    let source = TokenFn::new("slow", || async {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        AccessToken::new("token")
+    });
+    let source = Arc::new(TokenCache::new(source));
+    let client = Client::builder(client.address()).token_source(source).rate_limit(5).build().unwrap();
+    let started = Instant::now();
+    let calls: Vec<_> = (0..10)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { request(&client, Method::GET, &CallOptions::default()).await })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), Ok(()));
+    }
+    assert!(started.elapsed() >= Duration::from_millis(2200), "five, and five a second later");
+}
