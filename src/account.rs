@@ -144,7 +144,14 @@ impl AccountServer {
     /// The same for a key of one's own, as it is documented. No Handler is in between, so errors have no code of one.
     pub(crate) async fn exchange_own(&self, app: &AppId, key: &Secret) -> Result<Exchanged> {
         let body = json!({"grant_type": "password", "username": app.as_str(), "password": key.expose()});
-        self.exchange_with(&body, key).await
+        self.exchange_with(&body, key).await.map_err(|error| match error.message() {
+            // RFC 6749, section 5.2: not the key's fault.
+            "invalid_client" => {
+                let error = Error::new(ErrorKind::InvalidArgument, error.message());
+                refused(error, "the client's id or secret")
+            }
+            _ => error,
+        })
     }
 
     async fn exchange_with(&self, body: &serde_json::Value, key: &Secret) -> Result<Exchanged> {
@@ -192,14 +199,12 @@ impl AccountServer {
         // Section 2.3.1: encoded like a form before they are encoded as Basic.
         let request = self.login.put(request, encoded);
         let secrets = [refresh_token, &Secret::new(encoded(refresh_token.expose()))];
-        let answer: TokenAnswer = self.send(request, &secrets, kind).await.map_err(|error| {
-            let refused = match error.kind() {
-                ErrorKind::InvalidToken => "the refresh token; sign in again for a new one",
-                ErrorKind::InvalidArgument => "the client's id or secret",
-                _ => return error,
-            };
-            error.map_message(|text| format!("the account server refuses {refused} ({text})"))
-        })?;
+        let answer: TokenAnswer =
+            self.send(request, &secrets, kind).await.map_err(|error| match error.kind() {
+                ErrorKind::InvalidToken => refused(error, "the refresh token; sign in again for a new one"),
+                ErrorKind::InvalidArgument => refused(error, "the client's id or secret"),
+                _ => error,
+            })?;
         let refresh_token = answer.refresh_token();
         Ok(Refreshed { expires_in: answer.expires_in(), refresh_token, token: answer.access_token() })
     }
@@ -273,6 +278,11 @@ fn base(address: &str) -> Result<Url> {
     let path = base.path().trim_end_matches('/').to_owned();
     base.set_path(&path);
     Ok(base)
+}
+
+/// The same, naming what was refused.
+fn refused(error: Error, what: &str) -> Error {
+    error.map_message(|text| format!("the account server refuses {what} ({text})"))
 }
 
 #[cfg(test)]

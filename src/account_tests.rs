@@ -85,6 +85,8 @@ async fn refusals_keep_the_account_servers_text_and_lose_the_secret() {
             "key <redacted> is bad",
         ),
         (answer("401 Unauthorized", "<html>"), InvalidKey, "Unauthorized"),
+        // A Handler passes it on as it is.
+        (answer("401 Unauthorized", r#"{"error":"invalid_client"}"#), InvalidKey, "invalid_client"),
         (answer("500 Internal Server Error", ""), ExchangeUnavailable, "Internal Server Error"),
         (answer("410 Gone", ""), Server, "Gone"),
         (redirect.to_owned(), Redirect, "Temporary Redirect"),
@@ -253,4 +255,13 @@ async fn keys_are_not_sent_in_clear_or_to_no_address() {
         assert_eq!(error.kind(), kind, "{address}");
         assert!(!error.to_string().contains("secret"));
     }
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_is_not_the_keys_fault() {
+    let (server, _sent) = serve(answer("401 Unauthorized", r#"{"error":"invalid_client"}"#)).await;
+    let app = AppId::new("test-app").unwrap();
+    let error = server.exchange_own(&app, &Secret::new("i.secret-key")).await.unwrap_err();
+    let expected = "the account server refuses the client's id or secret (invalid_client)";
+    assert_eq!((error.kind(), error.message()), (ErrorKind::InvalidArgument, expected));
 }

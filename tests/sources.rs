@@ -96,7 +96,7 @@ async fn a_client_is_asked_for_where_the_account_server_wants_one() {
         account(&sandbox).with_bearer_token(Secret::new("hunter3hunter3")),
     ] {
         let error = as_whom(wrong).token().await.unwrap_err();
-        assert_eq!((error.kind(), error.grpc_code()), (ErrorKind::InvalidKey, None), "{error:?}");
+        assert_eq!((error.kind(), error.grpc_code()), (ErrorKind::InvalidArgument, None), "{error:?}");
         assert!(!shown(&error).contains("hunter3"), "{error:?}");
     }
 }
