@@ -90,13 +90,16 @@ async fn a_client_is_asked_for_where_the_account_server_wants_one() {
     let component = Mint { component: Some("handler/dev".into()), ..Default::default() };
     let component = account(&sandbox).with_bearer_token(Secret::new(sandbox.mint(&component).unwrap()));
     as_whom(component).token().await.unwrap();
-    for wrong in [
-        account(&sandbox),
-        account(&sandbox).with_client("my client", Secret::new("hunter3hunter3")),
-        account(&sandbox).with_bearer_token(Secret::new("hunter3hunter3")),
+    for (wrong, kind) in [
+        (account(&sandbox), ErrorKind::InvalidArgument),
+        (
+            account(&sandbox).with_client("my client", Secret::new("hunter3hunter3")),
+            ErrorKind::InvalidArgument,
+        ),
+        (account(&sandbox).with_bearer_token(Secret::new("hunter3hunter3")), ErrorKind::InvalidKey),
     ] {
         let error = as_whom(wrong).token().await.unwrap_err();
-        assert_eq!((error.kind(), error.grpc_code()), (ErrorKind::InvalidArgument, None), "{error:?}");
+        assert_eq!((error.kind(), error.grpc_code()), (kind, None), "{error:?}");
         assert!(!shown(&error).contains("hunter3"), "{error:?}");
     }
 }
