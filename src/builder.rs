@@ -39,7 +39,8 @@ impl ClientBuilder {
     }
 
     /// Sends what this source gives at the time of each call, such as a [`TokenCache`](crate::TokenCache). A token that the
-    /// server refuses is replaced, and the call made once more.
+    /// server refuses is replaced, and the call made once more. A source that remembers nothing, such as a bare
+    /// [`KeyExchange`](crate::KeyExchange), is asked at every call.
     #[must_use]
     pub fn token_source(mut self, source: Arc<dyn TokenSource>) -> Self {
         self.supply = Supply::Source(source);

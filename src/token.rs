@@ -195,6 +195,9 @@ fn claimed_life(token: &Secret) -> Option<Duration> {
 
 /// A closure that gets tokens, as a source.
 ///
+/// A JWT's life is counted from when the closure was called. One that gives tokens that are older tells so by
+/// [`AccessToken::with_lifetime`]; otherwise their end is noticed when a server refuses them.
+///
 /// ```
 /// use ttn_auth::{AccessToken, TokenFn};
 /// let source = TokenFn::new("my vault", || async { AccessToken::new("opaque") });
