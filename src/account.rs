@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
@@ -43,7 +44,8 @@ pub struct AccountServer {
 }
 
 impl AccountServer {
-    /// An account server at `http://` or `https://`, with or without a path.
+    /// An account server at `http://` or `https://`, with or without a path. `https://id:secret@host`, as V2's configuration has
+    /// it, is the same as [`with_client`](Self::with_client); `:`, `@` and `/` in them have to be percent-encoded.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if it is not an address; [`ErrorKind::InsecureTransport`] if keys would cross a
@@ -71,7 +73,7 @@ impl AccountServer {
     /// # Errors
     /// Those of [`new`](Self::new); [`ErrorKind::InvalidArgument`] if the certificate cannot be read.
     pub fn with_ca(address: &str, ca: Option<&str>) -> Result<Self> {
-        let base = base(address)?;
+        let (base, login) = base(address)?;
         let origin = Address::parse(&base.origin().ascii_serialization())?;
         origin.require_private(false)?;
         let mut builder = reqwest::Client::builder()
@@ -86,7 +88,7 @@ impl AccountServer {
         let http = builder.build().map_err(|e| {
             Error::new(ErrorKind::Internal, "cannot set HTTP up").with_source(e.without_url())
         })?;
-        Ok(Self { base: Arc::new(base), login: Arc::new(Login::Nobody), time_limit: TIME_LIMIT, http })
+        Ok(Self { base: Arc::new(base), login: Arc::new(login), time_limit: TIME_LIMIT, http })
     }
 
     /// The same as an OAuth client, which some account servers ask for before they exchange a key.
@@ -122,7 +124,7 @@ impl AccountServer {
     #[cfg(feature = "server")]
     pub async fn key(&self) -> Result<crate::PublicKey> {
         let request = self.http.get(self.url("/key"));
-        let answer: crate::keys::KeyAnswer = self
+        let answer: crate::public_key::KeyAnswer = self
             .send(request, &[], |_, _| ErrorKind::InvalidKey)
             .await
             .map_err(|error| error.with_grpc_code(PASSED_ON))?;
@@ -261,7 +263,8 @@ impl fmt::Debug for AccountServer {
     }
 }
 
-fn base(address: &str) -> Result<Url> {
+/// The address without anything secret in it, and who asks there if it says so.
+fn base(address: &str) -> Result<(Url, Login)> {
     let wrong = |what: &str| {
         let message = format!("the account server's address is not valid: {what}");
         Error::new(ErrorKind::InvalidArgument, message)
@@ -270,14 +273,25 @@ fn base(address: &str) -> Result<Url> {
     if !matches!(base.scheme(), "http" | "https") {
         return Err(wrong("its scheme is neither http nor https"));
     }
-    if !base.username().is_empty() || base.password().is_some() {
-        return Err(wrong("it has a user name or password in it; give them as the client"));
-    }
     base.set_query(None);
     base.set_fragment(None);
     let path = base.path().trim_end_matches('/').to_owned();
     base.set_path(&path);
-    Ok(base)
+    let login = match (base.username(), base.password()) {
+        ("", None) => Login::Nobody,
+        ("", _) | (_, None) => {
+            return Err(wrong("before the @ it needs a client id and its secret: id:secret@"));
+        }
+        (id, Some(secret)) => {
+            let text =
+                |text| percent_decode_str(text).decode_utf8().map_err(|_| wrong("the client before the @"));
+            Login::Client { id: text(id)?.into_owned(), secret: Secret::new(text(secret)?) }
+        }
+    };
+    // Neither fails for http and https.
+    let _ = base.set_username("");
+    let _ = base.set_password(None);
+    Ok((base, login))
 }
 
 /// The same, naming what was refused.

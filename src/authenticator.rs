@@ -4,11 +4,20 @@
 //! else a key is exchanged at the account server of its issuer; then the token is verified. What the caller may do is
 //! the next question, see [`Claims::require`].
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth_server::AuthServer;
 use crate::exchange::{ExchangeCache, Found};
 use crate::{
-    AccountServer, AppId, Claims, Clock, Error, ErrorKind, KeySet, Presented, PublicKey, Result, Secret,
-    Verifier,
+    AppId, AuthenticatorBuilder, Claims, Compat, Error, ErrorKind, Presented, Result, Secret, Verifier,
 };
+
+/// No access key is longer, in bytes; those of V2 have about 60. What is longer would only be hashed and sent.
+const MAX_KEY: usize = 1024;
+
+/// The gRPC code, Unknown, that V2 refuses a key with.
+const UNKNOWN: i32 = 2;
 
 /// Authenticates callers: verifies tokens, exchanges access keys and remembers what for.
 ///
@@ -26,17 +35,11 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Authenticator {
-    servers: Vec<(String, AccountServer)>,
-    verifier: Verifier,
-    cache: ExchangeCache,
-}
-
-/// Configures an [`Authenticator`].
-#[derive(Default)]
-pub struct AuthenticatorBuilder {
-    servers: Vec<(String, AccountServer)>,
-    keys: KeySet,
-    clock: Option<Clock>,
+    pub(crate) servers: Vec<Arc<AuthServer>>,
+    pub(crate) verifier: Verifier,
+    pub(crate) cache: ExchangeCache,
+    pub(crate) compat: Compat,
+    pub(crate) time_limit: Duration,
 }
 
 impl Authenticator {
@@ -45,24 +48,55 @@ impl Authenticator {
         AuthenticatorBuilder::default()
     }
 
-    /// The claims of whoever presents this for `app`.
+    /// The claims of whoever presents this. An access key belongs to an application, so `app` has to be known for one; for a
+    /// token it may be `None`.
     ///
     /// # Errors
-    /// [`ErrorKind::MissingCredentials`] (gRPC code 3) without a credential; for a key [`ErrorKind::InvalidKey`],
-    /// [`ErrorKind::UnknownIssuer`] and [`ErrorKind::ExchangeUnavailable`] (2); and those of [`Verifier::verify`] (7).
-    pub async fn authenticate(&self, presented: &Presented, app: &AppId) -> Result<Claims> {
+    /// [`ErrorKind::MissingCredentials`] (gRPC code 3) without a credential; for a key [`ErrorKind::InvalidKey`] and
+    /// [`ErrorKind::UnknownIssuer`] (2); those of [`Verifier::verify`] (7). [`ErrorKind::ExchangeUnavailable`] (2) and others
+    /// if it cannot be told, because the account server does not answer within the time limit. How to tell a caller:
+    /// [`Answers`](crate::Answers).
+    pub async fn authenticate<'a>(
+        &self,
+        presented: &Presented,
+        app: impl Into<Option<&'a AppId>>,
+    ) -> Result<Arc<Claims>> {
+        let claims = self.claims(presented, app.into());
+        tokio::time::timeout(self.time_limit, claims).await.unwrap_or_else(|_| {
+            let message = format!("the account server did not answer within {:?}", self.time_limit);
+            Err(Error::new(ErrorKind::ExchangeUnavailable, message).with_grpc_code(UNKNOWN))
+        })
+    }
+
+    /// Reads every signing key anew, and forgets what access keys were exchanged for. At the start, it tells at once whether the
+    /// account servers answer.
+    ///
+    /// # Errors
+    /// Those of [`KeySet::get`](crate::KeySet::get). The keys that were known go on being used.
+    pub async fn reload(&self) -> Result<()> {
+        self.verifier.keys().reload().await?;
+        self.forget_exchanged();
+        Ok(())
+    }
+
+    /// Forgets what access keys were exchanged for: the next call with one asks the account server again.
+    pub fn forget_exchanged(&self) {
+        self.cache.clear();
+    }
+
+    async fn claims(&self, presented: &Presented, app: Option<&AppId>) -> Result<Arc<Claims>> {
         match presented {
             Presented { token: Some(token), .. } if !token.expose().is_empty() => {
                 self.verifier.verify(token).await
             }
-            Presented { token, key: Some(key) } => {
-                let claims = self.by_key(app, key).await?;
-                match token {
-                    None => Ok(claims),
-                    // V2 puts the exchanged token behind the empty one, then verifies the first.
-                    Some(empty) => self.verifier.verify(empty).await,
+            Presented { token: Some(empty), key: Some(key) } => {
+                // V2 puts the exchanged token behind the empty one, then verifies the first.
+                if self.compat == Compat::V2 {
+                    self.by_key(app, key).await?;
                 }
+                self.verifier.verify(empty).await
             }
+            Presented { key: Some(key), .. } => self.by_key(app, key).await,
             _ => {
                 let message = "Metadata not valid: neither token nor key present";
                 Err(Error::new(ErrorKind::MissingCredentials, message).with_grpc_code(3))
@@ -70,86 +104,61 @@ impl Authenticator {
         }
     }
 
-    async fn by_key(&self, app: &AppId, key: &Secret) -> Result<Claims> {
+    async fn by_key(&self, app: Option<&AppId>, key: &Secret) -> Result<Arc<Claims>> {
+        let app = app.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "an access key belongs to an application: say which")
+        })?;
         let (server, key) = self.route(key)?;
-        let exchange = || server.exchange(app, &key);
+        let exchange = || server.clone().exchange(app.clone(), key.clone());
         let Found { token, remembered } = self.cache.get(app, &key, exchange).await?;
         let verified = self.verifier.verify(&token).await;
-        if verified.is_ok() || !remembered {
-            return verified;
+        match &verified {
+            // It was good once: expired early, or signed with a key since replaced. V2 would fail until it forgets it.
+            Err(error) if remembered && error.refuses_token() && self.compat != Compat::V2 => {
+                self.cache.invalidate(app, &key, &token);
+                let Found { token, .. } = self.cache.get(app, &key, exchange).await?;
+                self.verifier.verify(&token).await
+            }
+            _ => verified,
         }
-        // It was good once: expired early, or signed with a key since replaced. A Handler would fail until it forgets it.
-        self.cache.invalidate(app, &key, &token).await;
-        let Found { token, .. } = self.cache.get(app, &key, exchange).await?;
-        self.verifier.verify(&token).await
     }
 
     /// The account server of the key's issuer. A key without one, which is a key without exactly one dot, gets the
     /// first configured issuer in front (V2 takes a random one).
-    fn route(&self, key: &Secret) -> Result<(&AccountServer, Secret)> {
+    fn route(&self, key: &Secret) -> Result<(&Arc<AuthServer>, Secret)> {
+        let refused = |kind, message: String| Error::new(kind, message).with_grpc_code(UNKNOWN);
         let unknown = |issuer: &str| {
-            Error::new(ErrorKind::UnknownIssuer, format!("Auth server \"{issuer}\" not registered"))
-                .with_grpc_code(2)
+            refused(ErrorKind::UnknownIssuer, format!("Auth server \"{issuer}\" not registered"))
         };
+        if self.compat != Compat::V2 && !(1..=MAX_KEY).contains(&key.expose().len()) {
+            let message = format!("an access key has 1 to {MAX_KEY} bytes");
+            return Err(refused(ErrorKind::InvalidKey, message));
+        }
         match key.expose().split_once('.') {
             Some((issuer, secret)) if !issuer.is_empty() && !secret.contains('.') => {
-                let server = self.servers.iter().find(|(known, _)| known == issuer);
-                server.map(|(_, server)| (server, key.clone())).ok_or_else(|| unknown(issuer))
+                let server = self.servers.iter().find(|server| server.issuer == issuer);
+                server.map(|server| (server, key.clone())).ok_or_else(|| unknown(issuer))
             }
             _ => {
-                let (issuer, server) = self.servers.first().ok_or_else(|| unknown(""))?;
-                Ok((server, Secret::new(format!("{issuer}.{}", key.expose()))))
+                let server = self.servers.first().ok_or_else(|| unknown(""))?;
+                Ok((server, Secret::new(format!("{}.{}", server.issuer, key.expose()))))
             }
         }
-    }
-}
-
-impl AuthenticatorBuilder {
-    /// An auth server by its issuer id: its keys are exchanged there, its tokens verified with the key it tells.
-    #[must_use]
-    pub fn auth_server(mut self, issuer: impl Into<String>, server: AccountServer) -> Self {
-        let issuer = issuer.into();
-        self.keys = self.keys.with_account_server(issuer.clone(), server.clone());
-        self.servers.retain(|(known, _)| *known != issuer);
-        self.servers.push((issuer, server));
-        self
-    }
-
-    /// Tokens of `issuer` are verified with this key, and its account server is not asked for one.
-    #[must_use]
-    pub fn public_key(mut self, issuer: impl Into<String>, key: PublicKey) -> Self {
-        self.keys = self.keys.with_key(issuer, key);
-        self
-    }
-
-    /// Tells the time in place of the system's clock.
-    #[must_use]
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-
-    /// Ready to authenticate.
-    pub fn build(self) -> Authenticator {
-        let verifier = Verifier::new(self.keys);
-        let verifier = match self.clock {
-            Some(clock) => verifier.with_clock(clock),
-            None => verifier,
-        };
-        Authenticator { servers: self.servers, verifier, cache: ExchangeCache::default() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AccountServer;
 
-    fn authenticator() -> Authenticator {
+    fn authenticator(compat: Compat) -> Authenticator {
         // Port 1: nothing listens.
         let server = |path| AccountServer::new(&format!("http://127.0.0.1:1{path}")).unwrap();
         Authenticator::builder()
             .auth_server("first", server(""))
             .auth_server("second", server("/base/"))
+            .compat(compat)
             .build()
     }
 
@@ -159,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_key_goes_to_its_issuer_or_to_the_first() {
-        let authenticator = authenticator();
+        let authenticator = authenticator(Compat::V2);
         for (key, base, sent) in [
             ("second.k", "/base", "second.k"),
             ("first.k", "/", "first.k"),
@@ -180,21 +189,35 @@ mod tests {
     #[tokio::test]
     async fn a_token_wins_over_a_key_and_a_key_is_exchanged_before_anything_is_verified() {
         use ErrorKind::*;
-        let (authenticator, app) = (authenticator(), AppId::new("test-app").unwrap());
-        for (token, key, kind, code) in [
-            (None, None, MissingCredentials, 3),
-            (Some(""), None, MissingCredentials, 3),
-            (Some("x"), Some("first.k"), InvalidToken, 7),
-            (Some(""), Some("first.k"), ExchangeUnavailable, 2),
-            (None, Some("first.k"), ExchangeUnavailable, 2),
-            (Some(""), Some("nobody.k"), UnknownIssuer, 2),
+        let app = AppId::new("test-app").unwrap();
+        let long = format!("first.{}", "k".repeat(MAX_KEY));
+        for (token, key, (v2_kind, v2_code), (kind, code)) in [
+            (None, None, (MissingCredentials, 3), (MissingCredentials, 3)),
+            (Some(""), None, (MissingCredentials, 3), (MissingCredentials, 3)),
+            (Some("x"), Some("first.k"), (InvalidToken, 7), (InvalidToken, 7)),
+            (Some(""), Some("first.k"), (ExchangeUnavailable, 2), (InvalidToken, 7)),
+            (None, Some("first.k"), (ExchangeUnavailable, 2), (ExchangeUnavailable, 2)),
+            (Some(""), Some("nobody.k"), (UnknownIssuer, 2), (InvalidToken, 7)),
+            (None, Some(""), (ExchangeUnavailable, 2), (InvalidKey, 2)),
+            (None, Some(long.as_str()), (ExchangeUnavailable, 2), (InvalidKey, 2)),
         ] {
-            let error = authenticator.authenticate(&presented(token, key), &app).await.unwrap_err();
-            assert_eq!((error.kind(), error.grpc_code()), (kind, Some(code)), "{token:?} {key:?}: {error}");
+            for (compat, expected) in [(Compat::V2, (v2_kind, v2_code)), (Compat::None, (kind, code))] {
+                let call = authenticator(compat);
+                let error = call.authenticate(&presented(token, key), &app).await.unwrap_err();
+                let found = (error.kind(), error.grpc_code().unwrap());
+                assert_eq!(found, expected, "{token:?} {key:?} {compat:?}: {error}");
+            }
         }
+        let authenticator = authenticator(Compat::None);
         let down = authenticator.authenticate(&presented(None, Some("second.k")), &app).await.unwrap_err();
         let expected =
             "Post \"http://127.0.0.1:1/base/api/v2/applications/token\": connect: connection refused";
         assert_eq!(down.message(), expected);
+        // Without an application: only a key needs one.
+        for (token, key, kind) in [(Some("x"), None, InvalidToken), (None, Some("first.k"), InvalidArgument)]
+        {
+            let error = authenticator.authenticate(&presented(token, key), None).await.unwrap_err();
+            assert_eq!(error.kind(), kind);
+        }
     }
 }

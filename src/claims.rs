@@ -1,57 +1,14 @@
 //! What a verified token says: who it is, and what they may do where.
 //!
-//! Only [`Verifier`](crate::Verifier) makes these, so holding [`Claims`] means that a signature was checked. A right on
-//! an application needs two things, and neither is enough alone: the scope `apps:<id>`, and the right in `apps[<id>]`
-//! (wire.md, section 2).
-
-use std::collections::BTreeMap;
-use std::fmt;
+//! [`Verifier`](crate::Verifier) makes these, so holding [`Claims`] means that a signature was checked, unless they come from
+//! [`Claims::read_unverified`]. A right on an application needs two things, and neither is enough alone: the scope
+//! `apps:<id>`, and the right in `apps[<id>]` (wire.md, section 2). The same holds for gateways and components.
 
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 
-use crate::{AppId, Error, ErrorKind, Result};
-
-macro_rules! rights {
-    ($($(#[$doc:meta])* $name:ident $text:literal,)*) => {
-        /// What one may do with an application.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum Right { $($(#[$doc])* $name,)* }
-
-        impl Right {
-            /// Every right, in the order of the documentation.
-            pub const ALL: &[Right] = &[$(Right::$name,)*];
-
-            /// The right's name in a token, such as `messages:up:r`.
-            pub const fn name(self) -> &'static str {
-                match self { $(Right::$name => $text,)* }
-            }
-        }
-    };
-}
-
-rights! {
-    /// Read and change the application's settings.
-    Settings "settings",
-    /// Delete the application.
-    Delete "delete",
-    /// Manage who else has access.
-    Collaborators "collaborators",
-    /// Read and change devices.
-    Devices "devices",
-    /// Read uplink messages.
-    ReadUplink "messages:up:r",
-    /// Send uplink messages, as if a device had.
-    WriteUplink "messages:up:w",
-    /// Send downlink messages.
-    WriteDownlink "messages:down:w",
-}
-
-impl fmt::Display for Right {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use crate::jwt::Jwt;
+use crate::{AppId, ComponentRight, Error, ErrorKind, GatewayRight, Result, Right, Secret};
 
 /// Rights by the id of what they are for.
 pub type Rights = BTreeMap<String, Vec<String>>;
@@ -119,11 +76,28 @@ pub struct Name {
 }
 
 impl Claims {
+    /// What a token says of itself. **Anybody can write such a token**: neither its signature nor its times are checked, and
+    /// nobody may be let in for it. For showing, and for debugging.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidToken`] if it is no JWT.
+    pub fn read_unverified(token: &Secret) -> Result<Self> {
+        Ok(Jwt::read(token.expose())?.claims)
+    }
+
     /// Whether the token has `right` on `app`: the scope `apps:<id>` and the right itself.
     pub fn allows(&self, app: &AppId, right: Right) -> bool {
-        let scope = format!("apps:{app}");
-        self.scope.contains(&scope)
-            && self.apps.get(app.as_str()).is_some_and(|rights| rights.iter().any(|r| r == right.name()))
+        self.has("apps", &self.apps, app.as_str(), right.name())
+    }
+
+    /// Whether the token has `right` on the gateway: the scope `gateways:<id>` and the right itself.
+    pub fn allows_gateway(&self, gateway: &str, right: GatewayRight) -> bool {
+        self.has("gateways", &self.gateways, gateway, right.name())
+    }
+
+    /// Whether the token has `right` on the component: the scope `components:<id>` and the right itself.
+    pub fn allows_component(&self, component: &str, right: ComponentRight) -> bool {
+        self.has("components", &self.components, component, right.name())
     }
 
     /// Refuses a caller who lacks `right` on `app`.
@@ -131,19 +105,49 @@ impl Claims {
     /// # Errors
     /// [`ErrorKind::PermissionDenied`], in V2's words.
     pub fn require(&self, app: &AppId, right: Right) -> Result<()> {
-        if self.allows(app, right) {
-            return Ok(());
-        }
-        let message = format!("permission denied: No \"{right}\" rights to Application \"{app}\"");
-        Err(Error::new(ErrorKind::PermissionDenied, message).with_grpc_code(7))
+        demand(self.allows(app, right), right.name(), "Application", app.as_str())
     }
+
+    /// Refuses a caller who lacks `right` on the gateway.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`], as [`require`](Self::require).
+    pub fn require_gateway(&self, gateway: &str, right: GatewayRight) -> Result<()> {
+        demand(self.allows_gateway(gateway, right), right.name(), "Gateway", gateway)
+    }
+
+    /// Refuses a caller who lacks `right` on the component.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`], as [`require`](Self::require).
+    pub fn require_component(&self, component: &str, right: ComponentRight) -> Result<()> {
+        demand(self.allows_component(component, right), right.name(), "Component", component)
+    }
+
+    fn has(&self, kind: &str, rights: &Rights, id: &str, right: &str) -> bool {
+        let in_scope = |scope: &String| {
+            scope
+                .strip_prefix(kind)
+                .and_then(|rest| rest.strip_prefix(':'))
+                .is_some_and(|scoped| scoped == id)
+        };
+        self.scope.iter().any(in_scope) && rights.get(id).is_some_and(|held| held.iter().any(|r| r == right))
+    }
+}
+
+fn demand(allowed: bool, right: &str, kind: &str, id: &str) -> Result<()> {
+    if allowed {
+        return Ok(());
+    }
+    let message = format!("permission denied: No \"{right}\" rights to {kind} \"{id}\"");
+    Err(Error::new(ErrorKind::PermissionDenied, message).with_grpc_code(7))
 }
 
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
-/// RFC 7519's NumericDate may have a fraction. 0 is absent, as in V2.
+/// RFC 7519's NumericDate (section 2) may have a fraction. 0 is absent, as in V2.
 fn numeric_date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -151,13 +155,17 @@ fn numeric_date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Er
         Whole(i64),
         Fraction(f64),
     }
-    let seconds = Option::<Date>::deserialize(from)?.map(|date| match date {
-        Date::Whole(seconds) => seconds,
-        // A cast saturates; a date out of range is far in the past or the future either way.
-        Date::Fraction(seconds) => seconds.floor() as i64,
-    });
+    let seconds = match Option::<Date>::deserialize(from)? {
+        None => None,
+        Some(Date::Whole(seconds)) => Some(seconds),
+        Some(Date::Fraction(seconds)) if seconds.abs() <= LAST_SECOND => Some(seconds.floor() as i64),
+        Some(Date::Fraction(_)) => return Err(serde::de::Error::custom("a date beyond range")),
+    };
     Ok(seconds.filter(|seconds| *seconds != 0))
 }
+
+/// 2^53: beyond it, a float does not tell one second from the next.
+const LAST_SECOND: f64 = 9_007_199_254_740_992.0;
 
 #[cfg(test)]
 mod tests {
@@ -188,6 +196,21 @@ mod tests {
     }
 
     #[test]
+    fn gateways_and_components_need_their_own_scope() {
+        let claims = claims(
+            r#"{"scope":["gateways:g","components:c","apps:x"],
+                "gateways":{"g":["gateway:status"],"c":["gateway:status"]},
+                "components":{"c":["component:settings"],"x":["component:settings"]}}"#,
+        );
+        assert!(claims.require_gateway("g", GatewayRight::Status).is_ok());
+        assert!(claims.require_component("c", ComponentRight::Settings).is_ok());
+        assert!(!claims.allows_gateway("c", GatewayRight::Status), "the scope of a component");
+        assert!(!claims.allows_component("x", ComponentRight::Settings), "the scope of an application");
+        let error = claims.require_gateway("g", GatewayRight::Delete).unwrap_err();
+        assert_eq!(error.message(), r#"permission denied: No "gateway:delete" rights to Gateway "g""#);
+    }
+
+    #[test]
     fn claims_are_read() {
         let read = claims(
             r#"{"iss":"i","sub":"s","exp":1.9,"iat":0,"nbf":null,"type":"application","client":"c","aud":["x"],
@@ -196,7 +219,9 @@ mod tests {
         assert_eq!((read.expires_at, read.issued_at, read.not_before), (Some(1), None, None));
         assert_eq!((read.token_type.as_str(), read.name.first.as_str()), ("application", "f"));
         assert_eq!(read.gateways["g"], ["gateway:status"]);
-        assert!(serde_json::from_str::<Claims>(r#"{"exp":"soon"}"#).is_err());
+        for date in [r#""soon""#, "true", "[1]", "1e300", "9223372036854775808", "-1e17", "NaN", "1e999"] {
+            assert!(serde_json::from_str::<Claims>(&format!(r#"{{"exp":{date}}}"#)).is_err(), "{date}");
+        }
         assert!(serde_json::from_str::<Claims>(r#"{"apps":["devices"]}"#).is_err());
     }
 }

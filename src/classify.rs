@@ -27,10 +27,16 @@ pub(crate) fn classify(status: Status, message: &str) -> ErrorKind {
         Status::Grpc(2) | Status::Http(500) if refuses_key(&message.to_ascii_lowercase()) => {
             ErrorKind::InvalidKey
         }
+        // As our own servers say it.
+        Status::Grpc(16) | Status::Http(401) if message.contains("access key") => ErrorKind::InvalidKey,
         Status::Grpc(code) => by_grpc_code(code),
         Status::Http(status) => by_http_status(status),
     })
 }
+
+/// What our own servers say when the account server does not answer them.
+pub(crate) const CANNOT_TELL: &str =
+    "the credentials cannot be checked now: the account server does not answer";
 
 /// Prefixes that a Handler puts before the texts of other components.
 const UNABLE_TO_PARSE: &str = "unable to parse token: ";
@@ -47,6 +53,9 @@ fn by_text(message: &str) -> Option<ErrorKind> {
         message.split_once("Internal error: [").and_then(|(_, rest)| rest.split_once(']'))
     {
         return GRPC_CODES.iter().position(|code| *code == name).map(|code| by_grpc_code(code as i32));
+    }
+    if message == CANNOT_TELL {
+        return Some(ExchangeUnavailable);
     }
     if has("neither token nor key present") {
         return Some(MissingCredentials);

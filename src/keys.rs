@@ -1,121 +1,62 @@
-//! The public keys of auth servers, by issuer. Each has exactly one algorithm, which the account server names and the
-//! token does not choose.
-//!
-//! Verified with ring directly. The usual crate for tokens, jsonwebtoken, takes its cryptography from one provider for
-//! the whole process, and to install that is for an application to decide, not for a library.
+//! The public keys of the auth servers whose tokens count, by issuer: given, in a file, or read from the account server
+//! when they are first needed, and again when they may have been replaced.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
-};
-use tokio::sync::OnceCell;
-use x509_cert::der::DecodePem;
-use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::spki::SubjectPublicKeyInfoOwned;
+use tokio::time::Instant;
 
-use crate::{AccountServer, Error, ErrorKind, Result};
+use crate::flight::Flight;
+use crate::key_slot::{Decision, KeySlot};
+use crate::{AccountServer, Error, ErrorKind, PublicKey, Result, key_file};
 
-/// id-ecPublicKey (RFC 5480), its curve P-256, and rsaEncryption (RFC 8017).
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-
-/// How an auth server signs (RFC 7518): with one of the two that V2 knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// ECDSA with P-256 and SHA-256.
-    Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-}
-
-impl Algorithm {
-    /// `ES256` or `RS256`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-        }
-    }
-
-    fn from_name(name: &str) -> Result<Self> {
-        match name {
-            "ES256" => Ok(Self::Es256),
-            "RS256" => Ok(Self::Rs256),
-            _ => {
-                Err(Error::new(ErrorKind::Protocol, "the account server signs with neither ES256 nor RS256"))
-            }
-        }
-    }
-}
-
-/// A public key, and the one algorithm it is used with.
-#[derive(Clone)]
-pub struct PublicKey {
-    algorithm: Algorithm,
-    /// As ring takes it: an uncompressed point, or PKCS#1.
-    bytes: Vec<u8>,
-}
-
-impl PublicKey {
-    /// Reads `-----BEGIN PUBLIC KEY-----` (SPKI), as the account server's `GET /key` has it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if it is not such a key, or of another kind than `algorithm` needs.
-    pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<Self> {
-        let wrong = |what: &str| {
-            Error::new(ErrorKind::InvalidArgument, format!("the public key is not valid: {what}"))
-        };
-        let key = SubjectPublicKeyInfoOwned::from_pem(pem.trim())
-            .map_err(|e| wrong("expected PEM, starting with -----BEGIN PUBLIC KEY-----").with_source(e))?;
-        let curve = || key.algorithm.parameters.as_ref().and_then(|p| p.decode_as::<ObjectIdentifier>().ok());
-        match algorithm {
-            Algorithm::Es256 if key.algorithm.oid != EC || curve() != Some(P256) => {
-                return Err(wrong("ES256 needs a P-256 key"));
-            }
-            Algorithm::Rs256 if key.algorithm.oid != RSA => return Err(wrong("RS256 needs an RSA key")),
-            _ => {}
-        }
-        let bytes = key.subject_public_key.as_bytes().ok_or_else(|| wrong("its bits are not whole bytes"))?;
-        Ok(Self { algorithm, bytes: bytes.to_vec() })
-    }
-
-    /// What the key is used with.
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// Whether `signature` is one of `message` by this key.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let algorithm: &'static dyn VerificationAlgorithm = match self.algorithm {
-            Algorithm::Es256 => &ECDSA_P256_SHA256_FIXED,
-            Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
-        };
-        UnparsedPublicKey::new(algorithm, &self.bytes).verify(message, signature).is_ok()
-    }
-}
-
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({})", self.algorithm.name())
-    }
-}
+/// How old a key may be before it is read again, unless another age is given. A V2 Handler never does.
+const MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// The keys of the auth servers whose tokens count.
-#[derive(Debug, Default)]
+///
+/// A key that is read from an account server or a file is read when it is first needed; again when a signature fails by it
+/// (at most every 10 s, and a second after a failure); and in the background when it is an hour old. While that fails, the
+/// one that is known goes on being used.
+///
+/// ```
+/// use ttn_auth::{AccountServer, KeySet};
+/// let keys = KeySet::new()
+///     .with_account_server("ttn-account-v2", AccountServer::new("https://account.thethingsnetwork.org")?)
+///     .with_directory("/var/lib/my-server/keys"); // so that it starts while the account server is down
+/// # Ok::<(), ttn_auth::Error>(())
+/// ```
+#[derive(Debug)]
 pub struct KeySet {
-    issuers: Vec<(String, Source)>,
+    issuers: BTreeMap<String, Arc<Issuer>>,
+    directory: Option<PathBuf>,
+    max_age: Option<Duration>,
+}
+
+struct Issuer {
+    name: String,
+    origin: Origin,
+    slot: Mutex<KeySlot>,
+    reading: Flight<Arc<PublicKey>>,
+    /// Whether it was looked for a key that an earlier run has kept.
+    looked: AtomicBool,
 }
 
 #[derive(Debug)]
-enum Source {
-    Given(PublicKey),
-    /// Asked once; everyone who needs the key meanwhile waits for the one answer.
-    Asked {
-        server: AccountServer,
-        key: OnceCell<PublicKey>,
-    },
+enum Origin {
+    Given,
+    File(PathBuf),
+    Server(AccountServer),
+}
+
+impl Default for KeySet {
+    fn default() -> Self {
+        Self { issuers: BTreeMap::new(), directory: None, max_age: Some(MAX_AGE) }
+    }
 }
 
 impl KeySet {
@@ -127,83 +68,158 @@ impl KeySet {
     /// Tokens of `issuer` are verified with `key`.
     #[must_use]
     pub fn with_key(self, issuer: impl Into<String>, key: PublicKey) -> Self {
-        self.with(issuer, Source::Given(key))
+        let mut slot = KeySlot::default();
+        slot.put(key);
+        self.with(issuer.into(), Origin::Given, slot)
     }
 
-    /// Tokens of `issuer` are verified with the key that the account server tells when it is first needed.
+    /// Tokens of `issuer` are verified with the key in this file, in PEM or as `GET /key` answers (see
+    /// [`PublicKey::read`]).
+    #[must_use]
+    pub fn with_key_file(self, issuer: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        self.with(issuer.into(), Origin::File(path.into()), KeySlot::default())
+    }
+
+    /// Tokens of `issuer` are verified with the key that the account server tells (`GET /key`).
     #[must_use]
     pub fn with_account_server(self, issuer: impl Into<String>, server: AccountServer) -> Self {
-        self.with(issuer, Source::Asked { server, key: OnceCell::new() })
+        self.with(issuer.into(), Origin::Server(server), KeySlot::default())
     }
 
-    fn with(mut self, issuer: impl Into<String>, source: Source) -> Self {
-        let issuer = issuer.into();
-        self.issuers.retain(|(known, _)| *known != issuer);
-        self.issuers.push((issuer, source));
+    /// Keeps what account servers tell in this directory, one file an issuer, so that the next start needs none of them. A
+    /// file that others may write is not believed.
+    #[must_use]
+    pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Reads a key again when it is as old as this. Default: an hour. `None`: never, not even when a signature fails, as
+    /// a V2 Handler.
+    #[must_use]
+    pub fn with_max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.max_age = age.into();
+        self
+    }
+
+    fn with(mut self, name: String, origin: Origin, slot: KeySlot) -> Self {
+        let issuer = Issuer {
+            name: name.clone(),
+            origin,
+            slot: Mutex::new(slot),
+            reading: Flight::default(),
+            looked: AtomicBool::new(false),
+        };
+        self.issuers.insert(name, Arc::new(issuer));
         self
     }
 
     /// The issuer's key, or nothing if the issuer is not known.
     ///
     /// # Errors
-    /// Those of [`AccountServer::key`].
-    pub async fn get(&self, issuer: &str) -> Result<Option<&PublicKey>> {
-        let Some((_, source)) = self.issuers.iter().find(|(known, _)| known == issuer) else {
-            return Ok(None);
+    /// Those of [`AccountServer::key`]. [`ErrorKind::ExchangeUnavailable`](crate::ErrorKind::ExchangeUnavailable) or
+    /// [`ErrorKind::Protocol`](crate::ErrorKind::Protocol) for a key file.
+    pub async fn get(&self, issuer: &str) -> Result<Option<Arc<PublicKey>>> {
+        self.find(issuer, None).await
+    }
+
+    /// The key of the issuer instead of one that a signature was false by: the same again, if it has no other.
+    pub(crate) async fn instead_of(
+        &self,
+        failed: &Arc<PublicKey>,
+        issuer: &str,
+    ) -> Result<Option<Arc<PublicKey>>> {
+        self.find(issuer, Some(failed)).await
+    }
+
+    async fn find(&self, issuer: &str, failed: Option<&Arc<PublicKey>>) -> Result<Option<Arc<PublicKey>>> {
+        let Some(issuer) = self.issuers.get(issuer) else { return Ok(None) };
+        let max_age = self.max_age.filter(|_| !matches!(issuer.origin, Origin::Given));
+        let reading = {
+            let slot = issuer.slot();
+            let read = || issuer.clone().read(self.directory.clone());
+            match slot.decide(Instant::now(), failed, max_age) {
+                Decision::Use(key) => return Ok(Some(key)),
+                Decision::Fail(error) => return Err(error),
+                Decision::UseAndRead(key) => {
+                    issuer.reading.begin(read);
+                    return Ok(Some(key));
+                }
+                // While the slot is locked, so that nobody begins what has just ended.
+                Decision::Read => issuer.reading.begin(read),
+            }
         };
-        match source {
-            Source::Given(key) => Ok(Some(key)),
-            Source::Asked { server, key } => key.get_or_try_init(|| server.key()).await.map(Some),
+        reading.wait().await.map(Some)
+    }
+
+    /// Reads every key anew that is not given, all at once.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get); of several, any. The keys that were known stay.
+    pub async fn reload(&self) -> Result<()> {
+        let issuers = self.issuers.values().filter(|issuer| !matches!(issuer.origin, Origin::Given));
+        let reading: Vec<_> = issuers
+            .map(|issuer| issuer.reading.begin(|| issuer.clone().read(self.directory.clone())))
+            .collect();
+        for reading in reading {
+            reading.wait().await?;
         }
+        Ok(())
     }
 }
 
-/// The body of `GET /key`.
-#[derive(serde::Deserialize)]
-pub(crate) struct KeyAnswer {
-    algorithm: String,
-    key: String,
-}
-
-impl KeyAnswer {
-    pub(crate) fn read(self) -> Result<PublicKey> {
-        PublicKey::from_pem(Algorithm::from_name(&self.algorithm)?, &self.key).map_err(|e| {
-            Error::new(ErrorKind::Protocol, "the account server's public key cannot be read").with_source(e)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rcgen::KeyPair;
-
-    #[tokio::test]
-    async fn keys_are_found_by_issuer() {
-        let pem = KeyPair::generate().unwrap().public_key_pem();
-        let key = PublicKey::from_pem(Algorithm::Es256, &pem).unwrap();
-        let keys = KeySet::new().with_key("a", key);
-        assert!(keys.get("a").await.unwrap().is_some());
-        assert!(keys.get("A").await.unwrap().is_none());
-    }
-
-    #[test]
-    fn a_key_of_another_kind_is_refused() {
-        let p256 = KeyPair::generate().unwrap();
-        let p384 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
-        let ed25519 = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-        assert!(PublicKey::from_pem(Algorithm::Es256, &p256.public_key_pem()).is_ok());
-        for (algorithm, pem) in [
-            (Algorithm::Rs256, p256.public_key_pem()),
-            (Algorithm::Es256, p384.public_key_pem()),
-            (Algorithm::Es256, ed25519.public_key_pem()),
-            (Algorithm::Es256, p256.serialize_pem()),
-            (Algorithm::Es256, String::new()),
-            (Algorithm::Es256, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_owned()),
-        ] {
-            let error = PublicKey::from_pem(algorithm, &pem).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{algorithm:?}");
-            assert!(!error.to_string().contains("AAAA"));
+impl Issuer {
+    async fn read(self: Arc<Self>, directory: Option<PathBuf>) -> Result<Arc<PublicKey>> {
+        let kept = directory
+            .filter(|_| matches!(self.origin, Origin::Server(_)))
+            .map(|directory| key_file::path(&directory, &self.name));
+        let warn = |operation, error| {
+            tracing::warn!(target: "ttn_auth::keys", issuer = self.name, operation, outcome = %error);
+        };
+        if let Some(path) = &kept
+            && !self.looked.swap(true, Ordering::SeqCst)
+        {
+            match key_file::kept(path.clone()).await {
+                // It is old at once, so the next caller has it read in the background.
+                Ok(Some(key)) => return Ok(self.slot().put(key)),
+                Ok(None) => {}
+                Err(error) => warn("restore", error),
+            }
         }
+        let read = self.ask().await;
+        if let (Ok(key), Some(path)) = (&read, kept)
+            && let Err(error) = key_file::keep(path, key).await
+        {
+            warn("keep", error);
+        }
+        self.slot().record(Instant::now(), read)
+    }
+
+    async fn ask(&self) -> Result<PublicKey> {
+        let read = match &self.origin {
+            Origin::Server(server) => server.key().await,
+            Origin::File(path) => key_file::read(path.clone()).await,
+            Origin::Given => Err(Error::new(ErrorKind::Internal, "a key that was given is not read")),
+        };
+        match &read {
+            Ok(_) => {
+                tracing::debug!(target: "ttn_auth::keys", issuer = self.name, operation = "read", outcome = "ok")
+            }
+            Err(error) => {
+                tracing::warn!(target: "ttn_auth::keys", issuer = self.name, operation = "read", outcome = error.code());
+            }
+        }
+        read
+    }
+
+    /// Nothing panics while it holds this lock, so what it guards is whole.
+    fn slot(&self) -> MutexGuard<'_, KeySlot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.origin.fmt(f)
     }
 }

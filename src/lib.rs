@@ -15,6 +15,7 @@
 //!   [`SharedToken`]: shares them between processes through a [`TokenStore`], sealed in a [`Vault`].
 //! - [`Carrier`]: the header or metadata it travels in. [`AuthLayer`]: the same for a tower client of your own.
 //! - [`Client`]: calls one server. [`ApplicationManager`]: its typed calls. [`Discovery`]: which server.
+//! - `Authenticator` (feature `server`): who is calling. `Claims`: what they may do. `Answers`: how to tell them no.
 //! - [`Error`]: what went wrong, with a stable [code](ErrorKind::code) and a hint.
 //!
 //! # Features
@@ -99,13 +100,39 @@ mod store_redis_builder;
 mod tls;
 
 #[cfg(feature = "server")]
+mod answers;
+#[cfg(feature = "server")]
+mod auth_server;
+#[cfg(feature = "server")]
 mod authenticator;
+#[cfg(feature = "server")]
+mod authenticator_builder;
 #[cfg(feature = "server")]
 mod claims;
 #[cfg(feature = "server")]
+mod compat;
+#[cfg(feature = "server")]
 mod exchange;
 #[cfg(feature = "server")]
+mod exchange_pool;
+#[cfg(feature = "server")]
+mod flight;
+#[cfg(feature = "server")]
+mod jwt;
+#[cfg(feature = "server")]
+mod key_file;
+#[cfg(feature = "server")]
+mod key_slot;
+#[cfg(feature = "server")]
 mod keys;
+#[cfg(feature = "server")]
+mod public_key;
+#[cfg(feature = "server")]
+mod rights;
+#[cfg(feature = "server")]
+mod unique;
+#[cfg(feature = "server")]
+mod verified;
 #[cfg(feature = "server")]
 mod verify;
 
@@ -161,10 +188,20 @@ pub use store_redis::RedisStore;
 pub use store_redis_builder::RedisStoreBuilder;
 
 #[cfg(feature = "server")]
-pub use authenticator::{Authenticator, AuthenticatorBuilder};
+pub use answers::{Answers, GrpcAnswer, HttpAnswer};
 #[cfg(feature = "server")]
-pub use claims::{Claims, Name, Right, Rights};
+pub use authenticator::Authenticator;
 #[cfg(feature = "server")]
-pub use keys::{Algorithm, KeySet, PublicKey};
+pub use authenticator_builder::AuthenticatorBuilder;
+#[cfg(feature = "server")]
+pub use claims::{Claims, Name, Rights};
+#[cfg(feature = "server")]
+pub use compat::Compat;
+#[cfg(feature = "server")]
+pub use keys::KeySet;
+#[cfg(feature = "server")]
+pub use public_key::{Algorithm, PublicKey};
+#[cfg(feature = "server")]
+pub use rights::{ComponentRight, GatewayRight, Right};
 #[cfg(feature = "server")]
 pub use verify::Verifier;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A token or a key. `Debug` and `Display` print `<redacted>`; the memory is wiped on drop; [`Secret::expose`] is the
@@ -12,8 +13,17 @@ use zeroize::Zeroizing;
 /// assert_eq!(format!("{secret} {secret:?}"), "<redacted> <redacted>");
 /// assert_eq!(secret.expose(), "ttn-account-v2.abc");
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Secret(Zeroizing<String>);
+
+/// Takes as long for any other secret of the same length, so that nobody finds one out character by character.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// Takes the text over, so that no second copy stays behind.

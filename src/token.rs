@@ -182,7 +182,7 @@ fn later(start: Instant, by: Duration) -> Instant {
 }
 
 /// `exp - iat` of a JWT (RFC 7519, section 4.1), if both are there and in that order. Not verified.
-fn claimed_life(token: &Secret) -> Option<Duration> {
+pub(crate) fn claimed_life(token: &Secret) -> Option<Duration> {
     #[derive(Deserialize)]
     struct Times {
         iat: f64,

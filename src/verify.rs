@@ -6,30 +6,38 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use crate::jwt::{Jwt, invalid, refused};
+use crate::verified::{self, Known, Verified};
+use crate::{Claims, Clock, ErrorKind, KeySet, PublicKey, Result, Secret};
 
-use crate::{Claims, Clock, Error, ErrorKind, KeySet, Result, Secret};
+/// The largest token, in bytes, unless another limit is given. One with the ten entities that it may hold takes about 2 KB;
+/// this many take a millisecond to read.
+const MAX_SIZE: usize = 64 << 10;
 
-/// The algorithms that Go's JWT library knows; another name is refused before the issuer is looked at.
-const KNOWN_ALGORITHMS: [&str; 13] = [
-    "ES256", "ES384", "ES512", "HS256", "HS384", "HS512", "PS256", "PS384", "PS512", "RS256", "RS384",
-    "RS512", "none",
-];
-
-/// Verifies tokens of the issuers in a [`KeySet`].
+/// Verifies tokens of the issuers in a [`KeySet`]. Remembers those that were genuine, so that their signature is computed
+/// once; their times are checked each time.
 pub struct Verifier {
     keys: KeySet,
     clock: Clock,
+    leeway: Duration,
+    max_size: usize,
+    missing_expiry: bool,
+    verified: Verified,
 }
 
 impl Verifier {
-    /// Verifies with these keys, by the system's clock.
+    /// Verifies with these keys, by the system's clock, without leeway.
     pub fn new(keys: KeySet) -> Self {
-        Self { keys, clock: Arc::new(SystemTime::now) }
+        Self {
+            keys,
+            clock: Arc::new(SystemTime::now),
+            leeway: Duration::ZERO,
+            max_size: MAX_SIZE,
+            missing_expiry: false,
+            verified: Verified::default(),
+        }
     }
 
     /// The same by another clock.
@@ -39,30 +47,95 @@ impl Verifier {
         self
     }
 
-    /// The claims of a token, if it is genuine and its time is now. `exp` has no leeway: the token is valid through the
-    /// whole second that `exp` names, and for ever without one.
+    /// Takes tokens that expired, or become valid, so much earlier or later: for clocks that differ. In whole seconds;
+    /// default 0, as V2. RFC 7519, section 4.1.4, speaks of no more than a few minutes.
+    #[must_use]
+    pub fn with_leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Refuses tokens of more bytes than this. Default: 64 KiB. V2 has no limit of its own but that of headers, 1 MiB.
+    #[must_use]
+    pub fn with_max_token_size(mut self, bytes: usize) -> Self {
+        self.max_size = bytes;
+        self
+    }
+
+    /// Takes tokens without `exp`, which are good for ever, as V2 does. Otherwise they are refused.
+    #[must_use]
+    pub fn with_missing_expiry_allowed(mut self) -> Self {
+        self.missing_expiry = true;
+        self
+    }
+
+    /// The claims of a token, if it is genuine and its time is now. It is valid through the whole second that `exp` names.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidToken`], [`ErrorKind::UnknownIssuer`], [`ErrorKind::TokenExpired`] or
-    /// [`ErrorKind::TokenNotYetValid`], with gRPC code 7; and what [`KeySet::get`] gives.
-    pub async fn verify(&self, token: &Secret) -> Result<Claims> {
-        let token = Parsed::read(token.expose())?;
+    /// [`ErrorKind::TokenNotYetValid`], with gRPC code 7; and what [`KeySet::get`] gives, when it cannot be told.
+    pub async fn verify(&self, token: &Secret) -> Result<Arc<Claims>> {
+        let token = token.expose();
+        if token.len() > self.max_size {
+            return Err(invalid(format!("token is larger than {} bytes", self.max_size)));
+        }
+        let id = verified::id(token);
+        if let Some(id) = &id
+            && let Some(Known { claims, key }) = self.verified.get(id)
+        {
+            let current = self.keys.get(&claims.issuer).await?;
+            if current.is_some_and(|current| Arc::ptr_eq(&current, &key)) {
+                self.check_times(&claims).inspect_err(|_| self.verified.remove(id))?;
+                return Ok(claims);
+            }
+            self.verified.remove(id);
+        }
+        let token = Jwt::read(token)?;
+        let key = self.check_signature(&token).await?;
+        self.check_times(&token.claims)?;
+        let claims = Arc::new(token.claims);
+        if let Some(id) = id {
+            self.verified.insert(id, Known { claims: claims.clone(), key });
+        }
+        Ok(claims)
+    }
+
+    /// The issuer's key, if the signature is good by it. Where it is not, the issuer may have another key by now.
+    async fn check_signature(&self, token: &Jwt<'_>) -> Result<Arc<PublicKey>> {
         let issuer = &token.claims.issuer;
-        let key = self.keys.get(issuer).await?.ok_or_else(|| {
-            refused(ErrorKind::UnknownIssuer, format!("Auth server {} not registered", printable(issuer)))
-        })?;
-        let expected = key.algorithm().name();
-        if token.algorithm != expected {
-            return Err(invalid(format!("expected algorithm {expected} but got {}", token.algorithm)));
+        let unknown =
+            || refused(ErrorKind::UnknownIssuer, format!("Auth server {} not registered", printable(issuer)));
+        let key = self.keys.get(issuer).await?.ok_or_else(unknown)?;
+        let Err(refusal) = genuine(token, &key) else { return Ok(key) };
+        // No issuer has a key for any other: then this one has not changed.
+        if !matches!(token.algorithm, "ES256" | "RS256") {
+            return Err(refusal);
         }
-        if !key.verifies(token.signed.as_bytes(), &decode(token.signature)?) {
-            return Err(invalid(match expected {
-                "RS256" => "crypto/rsa: verification error",
-                _ => "crypto/ecdsa: verification error",
-            }));
+        let other = self.keys.instead_of(&key, issuer).await?.ok_or_else(unknown)?;
+        if Arc::ptr_eq(&other, &key) {
+            return Err(refusal);
         }
-        check_times(&token.claims, seconds((self.clock)()))?;
-        Ok(token.claims)
+        genuine(token, &other).map(|()| other)
+    }
+
+    fn check_times(&self, claims: &Claims) -> Result<()> {
+        let now = seconds((self.clock)());
+        let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
+        if claims.not_before.is_some_and(|from| now.saturating_add(leeway) < from) {
+            return Err(refused(ErrorKind::TokenNotYetValid, "token is not valid yet"));
+        }
+        match claims.expires_at {
+            Some(until) if now > until.saturating_add(leeway) => {
+                let by = go_duration(now.saturating_sub(until));
+                Err(refused(ErrorKind::TokenExpired, format!("token is expired by {by}")))
+            }
+            None if !self.missing_expiry => Err(invalid("token does not expire (exp is missing)")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn keys(&self) -> &KeySet {
+        &self.keys
     }
 }
 
@@ -72,60 +145,19 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// A token taken apart, nothing of it trusted yet.
-struct Parsed<'a> {
-    algorithm: &'static str,
-    claims: Claims,
-    signed: &'a str,
-    signature: &'a str,
-}
-
-impl<'a> Parsed<'a> {
-    fn read(token: &'a str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Header {
-            alg: String,
-        }
-        let segments = || invalid("token contains an invalid number of segments");
-        let (signed, signature) = token.rsplit_once('.').ok_or_else(segments)?;
-        let (header, claims) = signed.split_once('.').ok_or_else(segments)?;
-        if claims.contains('.') {
-            return Err(segments());
-        }
-        let header: Header = serde_json::from_slice(&decode(header)?)
-            .map_err(|_| invalid("the header is not a JSON object with an alg"))?;
-        // serde's own message repeats values of the claims.
-        let claims = serde_json::from_slice(&decode(claims)?)
-            .map_err(|_| invalid("the claims are not a JSON object of the expected form"))?;
-        let algorithm = KNOWN_ALGORITHMS
-            .into_iter()
-            .find(|known| *known == header.alg)
-            .ok_or_else(|| invalid("signing method (alg) is unavailable."))?;
-        Ok(Self { algorithm, claims, signed, signature })
+/// Algorithm first: one that is not the key's is refused before the signature is looked at.
+fn genuine(token: &Jwt<'_>, key: &PublicKey) -> Result<()> {
+    let expected = key.algorithm().name();
+    if token.algorithm != expected {
+        return Err(invalid(format!("expected algorithm {expected} but got {}", token.algorithm)));
     }
-}
-
-fn decode(segment: &str) -> Result<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(segment).map_err(|error| {
-        let at = match error {
-            base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-            _ => segment.len(),
-        };
-        invalid(format!("illegal base64 data at input byte {at}"))
-    })
-}
-
-fn check_times(claims: &Claims, now: i64) -> Result<()> {
-    if claims.not_before.is_some_and(|from| now < from) {
-        return Err(refused(ErrorKind::TokenNotYetValid, "token is not valid yet"));
+    if !key.verifies(token.signed(), &token.signature()?) {
+        return Err(invalid(match expected {
+            "RS256" => "crypto/rsa: verification error",
+            _ => "crypto/ecdsa: verification error",
+        }));
     }
-    match claims.expires_at {
-        Some(until) if now > until => {
-            let by = go_duration(now.saturating_sub(until));
-            Err(refused(ErrorKind::TokenExpired, format!("token is expired by {by}")))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Seconds since 1970; before that, a clock is wrong, and no token with an `nbf` is valid.
@@ -146,14 +178,6 @@ fn go_duration(seconds: i64) -> String {
 /// Text of an unverified token, fit for a log: no control characters, and not all of it.
 fn printable(text: &str) -> String {
     text.chars().take(64).filter(|c| !c.is_control()).collect()
-}
-
-fn refused(kind: ErrorKind, reason: impl fmt::Display) -> Error {
-    Error::new(kind, format!("permission denied: unable to parse token: {reason}")).with_grpc_code(7)
-}
-
-fn invalid(reason: impl fmt::Display) -> Error {
-    refused(ErrorKind::InvalidToken, reason)
 }
 
 #[cfg(test)]

@@ -142,7 +142,7 @@ impl Handler {
         self.store.lock().simulate_uplink(&app, &dev, request)
     }
 
-    async fn authorize(&self, call: &Call, app: &AppId, right: Right) -> Result<Claims> {
+    async fn authorize(&self, call: &Call, app: &AppId, right: Right) -> Result<Arc<Claims>> {
         let claims = self.trust.authenticate(&call.presented, app).await?;
         self.rates.take(&claims.subject, app).await.inspect_err(|_| self.counters.rate_limited.up())?;
         claims.require(app, right)?;

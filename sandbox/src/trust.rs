@@ -1,19 +1,17 @@
-//! Whom the Handler believes: the core's authenticator with the one key that was read at the start, as V2 has it, and
-//! the tokens that were taken back.
+//! Whom the Handler believes: the core's authenticator as V2 has it, with the key that was read at the start, and the tokens
+//! that were taken back.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use ttn_auth::{AccountServer, AppId, Authenticator, Claims, Presented, PublicKey, Result};
+use ttn_auth::{AccountServer, AppId, Authenticator, Claims, Compat, Presented, Result};
 
 use crate::clock::OffClock;
 use crate::issuer::Issuer;
 
 pub(crate) struct Trust {
     issuer: Arc<Issuer>,
-    server: AccountServer,
     clock: Arc<OffClock>,
-    /// The key it has, and what that key vouches for.
-    current: RwLock<(PublicKey, Arc<Authenticator>)>,
+    authenticator: Authenticator,
 }
 
 impl Trust {
@@ -23,45 +21,34 @@ impl Trust {
         server: AccountServer,
         clock: Arc<OffClock>,
     ) -> Result<Self> {
-        let key = server.key().await?;
-        let authenticator = authenticator(&issuer, &server, &clock, key.clone());
-        Ok(Self { issuer, server, clock, current: RwLock::new((key, authenticator)) })
+        let authenticator = Authenticator::builder()
+            .auth_server(issuer.id(), server)
+            .compat(Compat::V2)
+            .clock(clock.clock())
+            .build();
+        authenticator.reload().await?;
+        Ok(Self { issuer, clock, authenticator })
     }
 
     /// Reads the key again, and forgets what keys were exchanged for: what a restart does.
     pub(crate) async fn reload(&self) -> Result<()> {
-        let key = self.server.key().await?;
-        let authenticator = authenticator(&self.issuer, &self.server, &self.clock, key.clone());
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (key, authenticator);
-        Ok(())
+        self.authenticator.reload().await
     }
 
     /// Forgets what access keys were exchanged for.
     pub(crate) fn forget(&self) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        current.1 = authenticator(&self.issuer, &self.server, &self.clock, current.0.clone());
+        self.authenticator.forget_exchanged();
     }
 
     pub(crate) fn clock(&self) -> &OffClock {
         &self.clock
     }
 
-    pub(crate) async fn authenticate(&self, presented: &Presented, app: &AppId) -> Result<Claims> {
-        let authenticator = self.current.read().unwrap_or_else(PoisonError::into_inner).1.clone();
-        let claims = authenticator.authenticate(presented, app).await?;
+    pub(crate) async fn authenticate(&self, presented: &Presented, app: &AppId) -> Result<Arc<Claims>> {
+        let claims = self.authenticator.authenticate(presented, app).await?;
         if let Some(token) = &presented.token {
             self.issuer.revoked().check(token.expose())?;
         }
         Ok(claims)
     }
-}
-
-fn authenticator(
-    issuer: &Issuer,
-    server: &AccountServer,
-    clock: &Arc<OffClock>,
-    key: PublicKey,
-) -> Arc<Authenticator> {
-    let builder = Authenticator::builder().auth_server(issuer.id(), server.clone());
-    Arc::new(builder.public_key(issuer.id(), key).clock(clock.clock()).build())
 }
