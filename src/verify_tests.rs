@@ -25,6 +25,22 @@ fn setup() -> (EcdsaKeyPair, Verifier) {
     (signer.unwrap(), verifier.with_missing_expiry_allowed())
 }
 
+fn public(key: &EcdsaKeyPair) -> PublicKey {
+    use ring::signature::KeyPair;
+    use x509_cert::der::EncodePem;
+    use x509_cert::der::asn1::{Any, BitString, ObjectIdentifier};
+    use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+    let p256 = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+    let spki = SubjectPublicKeyInfoOwned {
+        algorithm: AlgorithmIdentifierOwned {
+            oid: ObjectIdentifier::new_unwrap("1.2.840.10045.2.1"),
+            parameters: Some(Any::from(&p256)),
+        },
+        subject_public_key: BitString::from_bytes(key.public_key().as_ref()).unwrap(),
+    };
+    PublicKey::from_pem(Algorithm::Es256, &spki.to_pem(Default::default()).unwrap()).unwrap()
+}
+
 fn sign(key: &EcdsaKeyPair, header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
@@ -104,6 +120,90 @@ async fn what_is_not_a_jwt_is_refused() {
         (sign(&key, ES256, r#"{"exp":"x"}"#), "the claims are not a JSON object of the expected form"),
     ] {
         assert_eq!(refusal(&verifier, &token).await, (ErrorKind::InvalidToken, reason.to_owned()), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_the_leeway() {
+    let (key, verifier) = setup();
+    let verifier = verifier.with_leeway(Duration::from_secs(30));
+    for (exp, nbf, kind) in [
+        (NOW - 30, NOW + 30, None),
+        (NOW - 31, 0, Some(ErrorKind::TokenExpired)),
+        (NOW + 99, NOW + 31, Some(ErrorKind::TokenNotYetValid)),
+        (i64::MAX, i64::MIN, None),
+    ] {
+        let token = Secret::new(sign(&key, ES256, &format!(r#"{{"iss":"i","exp":{exp},"nbf":{nbf}}}"#)));
+        assert_eq!(verifier.verify(&token).await.err().map(|error| error.kind()), kind, "{exp} {nbf}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_ever_and_a_large_one_are_refused_unless_they_are_allowed() {
+    let (key, lenient) = setup();
+    let keys = KeySet::new().with_key("i", public(&key));
+    let verifier = Verifier::new(keys).with_clock(lenient.clock.clone());
+    let for_ever = sign(&key, ES256, r#"{"iss":"i"}"#);
+    assert_eq!(refusal(&verifier, &for_ever).await.1, "token does not expire (exp is missing)");
+    assert!(lenient.verify(&Secret::new(&for_ever)).await.is_ok());
+
+    let padded = |bytes: usize| {
+        let claims = format!(r#"{{"iss":"i","exp":{NOW},"pad":"{}"}}"#, "x".repeat(bytes));
+        sign(&key, ES256, &claims)
+    };
+    let large = padded(40_000);
+    assert!(verifier.verify(&Secret::new(&large)).await.is_ok());
+    let verifier = verifier.with_max_token_size(large.len() - 1);
+    let expected = format!("token is larger than {} bytes", large.len() - 1);
+    assert_eq!(refusal(&verifier, &large).await, (ErrorKind::InvalidToken, expected));
+    // Its size is looked at before anything else is.
+    assert!(refusal(&verifier, &"x".repeat(1 << 20)).await.1.starts_with("token is larger"));
+}
+
+#[tokio::test]
+async fn a_remembered_token_expires_all_the_same() {
+    let (key, verifier) = setup();
+    let now = Arc::new(std::sync::atomic::AtomicI64::new(NOW));
+    let clock = now.clone();
+    let read =
+        move || UNIX_EPOCH + Duration::from_secs(clock.load(std::sync::atomic::Ordering::SeqCst) as u64);
+    let verifier = verifier.with_clock(Arc::new(read));
+    let token = Secret::new(sign(&key, ES256, &format!(r#"{{"iss":"i","exp":{NOW}}}"#)));
+    let first = verifier.verify(&token).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &verifier.verify(&token).await.unwrap()), "remembered");
+    now.store(NOW + 1, std::sync::atomic::Ordering::SeqCst);
+    for _ in 0..2 {
+        assert_eq!(refusal(&verifier, token.expose()).await.0, ErrorKind::TokenExpired);
+    }
+    // Nor before its time, should the clock be put back.
+    now.store(NOW, std::sync::atomic::Ordering::SeqCst);
+    assert!(verifier.verify(&token).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_a_token_brings_along_is_not_used_and_no_name_comes_twice() {
+    let (key, verifier) = setup();
+    let (other, _) = setup();
+    let good = r#"{"iss":"i"}"#;
+    for header in [
+        r#"{"alg":"ES256","kid":"../../etc/passwd","x5u":"http://127.0.0.1:1/","jku":"http://127.0.0.1:1/"}"#,
+        r#"{"alg":"ES256","jwk":{"kty":"EC"},"x5c":["AAAA"]}"#,
+    ] {
+        assert!(verifier.verify(&Secret::new(sign(&key, header, good))).await.is_ok(), "{header}");
+        assert_eq!(
+            refusal(&verifier, &sign(&other, header, good)).await.1,
+            "crypto/ecdsa: verification error"
+        );
+    }
+    let crit = sign(&key, r#"{"alg":"ES256","crit":["exp"]}"#, good);
+    assert_eq!(refusal(&verifier, &crit).await.1, "the header has critical extensions (crit)");
+    for (header, claims) in [
+        (r#"{"alg":"ES256","alg":"ES256"}"#, good),
+        (ES256, r#"{"iss":"i","iss":"i"}"#),
+        (ES256, r#"{"iss":"i","x":1,"x":2}"#),
+        (ES256, r#"{"iss":"i","apps":{"a":["devices"],"a":[]}}"#),
+    ] {
+        assert_eq!(refusal(&verifier, &sign(&key, header, claims)).await.0, ErrorKind::InvalidToken);
     }
 }
 
