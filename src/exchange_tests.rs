@@ -96,6 +96,9 @@ async fn only_the_refused_token_is_forgotten() {
     assert!(get("b").await.unwrap().remembered);
     cache.invalidate(&app, &key, &Secret::new("a"));
     assert_eq!(get("b").await.unwrap().token.expose(), "b");
+    let other = AppId::new("other-app").unwrap();
+    let found = cache.get(&other, &key, || async { answer("of another", 3600) }).await.unwrap();
+    assert_eq!(found.token.expose(), "of another", "a key is one of an application");
     cache.clear();
     assert_eq!(get("c").await.unwrap().token.expose(), "c");
 }

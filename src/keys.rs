@@ -19,7 +19,7 @@ const MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// The keys of the auth servers whose tokens count.
 ///
-/// A key that is read from an account server or a file is read when it is first needed; again when a signature fails by it
+/// Needs a tokio runtime with time. A key that is read from an account server or a file is read when it is first needed; again when a signature fails by it
 /// (at most every 10 s, and a second after a failure); and in the background when it is an hour old. While that fails, the
 /// one that is known goes on being used.
 ///
@@ -137,7 +137,7 @@ impl KeySet {
         let max_age = self.max_age.filter(|_| !matches!(issuer.origin, Origin::Given));
         let reading = {
             let slot = issuer.slot();
-            let read = || issuer.clone().read(self.directory.clone());
+            let read = || issuer.clone().read(self.directory.clone(), false);
             match slot.decide(Instant::now(), failed, max_age) {
                 Decision::Use(key) => return Ok(Some(key)),
                 Decision::Fail(error) => return Err(error),
@@ -159,7 +159,7 @@ impl KeySet {
     pub async fn reload(&self) -> Result<()> {
         let issuers = self.issuers.values().filter(|issuer| !matches!(issuer.origin, Origin::Given));
         let reading: Vec<_> = issuers
-            .map(|issuer| issuer.reading.begin(|| issuer.clone().read(self.directory.clone())))
+            .map(|issuer| issuer.reading.begin(|| issuer.clone().read(self.directory.clone(), true)))
             .collect();
         for reading in reading {
             reading.wait().await?;
@@ -169,7 +169,8 @@ impl KeySet {
 }
 
 impl Issuer {
-    async fn read(self: Arc<Self>, directory: Option<PathBuf>) -> Result<Arc<PublicKey>> {
+    /// `anew`: not from where an earlier run kept it.
+    async fn read(self: Arc<Self>, directory: Option<PathBuf>, anew: bool) -> Result<Arc<PublicKey>> {
         let kept = directory
             .filter(|_| matches!(self.origin, Origin::Server(_)))
             .map(|directory| key_file::path(&directory, &self.name));
@@ -177,6 +178,7 @@ impl Issuer {
             tracing::warn!(target: "ttn_auth::keys", issuer = self.name, operation, outcome = %error);
         };
         if let Some(path) = &kept
+            && !anew
             && !self.looked.swap(true, Ordering::SeqCst)
         {
             match key_file::kept(path.clone()).await {
@@ -186,13 +188,17 @@ impl Issuer {
                 Err(error) => warn("restore", error),
             }
         }
-        let read = self.ask().await;
-        if let (Ok(key), Some(path)) = (&read, kept)
-            && let Err(error) = key_file::keep(path, key).await
+        let read = match self.ask().await {
+            Ok(read) => read,
+            Err(error) => return self.slot().record(Instant::now(), Err(error)),
+        };
+        self.looked.store(true, Ordering::SeqCst);
+        if let Some(path) = kept
+            && let Err(error) = key_file::keep(path, &read).await
         {
             warn("keep", error);
         }
-        self.slot().record(Instant::now(), read)
+        self.slot().record(Instant::now(), Ok(read))
     }
 
     async fn ask(&self) -> Result<PublicKey> {

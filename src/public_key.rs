@@ -8,8 +8,9 @@ use std::fmt;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
-use x509_cert::der::DecodePem;
+use x509_cert::der::Decode;
 use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::pem::{self, PemLabel};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use crate::{Error, ErrorKind, Result};
@@ -86,8 +87,14 @@ impl PublicKey {
 
     fn of_pem(pem: &str) -> Result<Self> {
         let pem = pem.trim();
-        let key = SubjectPublicKeyInfoOwned::from_pem(pem)
-            .map_err(|e| wrong("expected PEM, starting with -----BEGIN PUBLIC KEY-----").with_source(e))?;
+        // Not from_pem, which reads as it decodes, and never ends where the DER does too soon (der 0.7.10).
+        let (label, der) = pem::decode_vec(pem.as_bytes())
+            .map_err(|_| wrong("expected PEM, starting with -----BEGIN PUBLIC KEY-----"))?;
+        if label != SubjectPublicKeyInfoOwned::PEM_LABEL {
+            return Err(wrong("expected a public key, starting with -----BEGIN PUBLIC KEY-----"));
+        }
+        let key = SubjectPublicKeyInfoOwned::from_der(&der)
+            .map_err(|e| wrong("what is in the PEM is not a public key").with_source(e))?;
         let curve = || key.algorithm.parameters.as_ref().and_then(|p| p.decode_as::<ObjectIdentifier>().ok());
         let algorithm = match key.algorithm.oid {
             EC if curve() == Some(P256) => Algorithm::Es256,
@@ -161,6 +168,9 @@ mod tests {
             (Algorithm::Es256, p384.public_key_pem()),
             (Algorithm::Es256, ed25519.public_key_pem()),
             (Algorithm::Es256, p256.serialize_pem()),
+            // Cut short: reading it once did not end.
+            (Algorithm::Es256, "-----BEGIN PUBLIC KEY-----\new==\n-----END PUBLIC KEY-----\n".to_owned()),
+            (Algorithm::Es256, p256.public_key_pem().replace("PUBLIC KEY", "CERTIFICATE")),
             (Algorithm::Es256, String::new()),
             (Algorithm::Es256, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_owned()),
         ] {

@@ -60,6 +60,14 @@ async fn a_key_that_was_replaced_is_read_when_a_signature_fails_but_not_as_v2() 
     let repaired = builder().key_directory(directory.path()).build();
     repaired.authenticate(&present(&old), None).await.unwrap();
     repaired.authenticate(&present(&new), None).await.unwrap();
+    // Anew is not from where it is kept.
+    sandbox.rotate_signing_key().unwrap();
+    let reloaded = builder().key_directory(directory.path()).build();
+    reloaded.reload().await.unwrap();
+    let before = reads(&sandbox);
+    reloaded.authenticate(&present(&mint(&sandbox, "kind=valid")), None).await.unwrap();
+    assert_eq!(reads(&sandbox), before);
+    let new = mint(&sandbox, "kind=valid");
     let refused = repaired.authenticate(&present(&old), None).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidToken, "what was remembered by the old key is not");
 
@@ -93,6 +101,13 @@ async fn a_server_starts_with_the_keys_it_kept_and_without_any_it_lets_nobody_in
     let forged = verify(&started, &mint(&sandbox, "kind=badsig")).await.unwrap_err();
     assert_eq!(forged.kind(), ErrorKind::ExchangeUnavailable);
     verify(&started, &token).await.unwrap();
+    // No issuer has such keys, so nothing has to be asked.
+    for kind in ["kind=none", "kind=hs256"] {
+        assert_eq!(
+            verify(&started, &mint(&sandbox, kind)).await.unwrap_err().kind(),
+            ErrorKind::InvalidToken
+        );
+    }
 
     let without = Verifier::new(keys(&sandbox));
     let down = verify(&without, &token).await.unwrap_err();
@@ -122,6 +137,62 @@ async fn a_given_key_and_one_in_a_file_need_no_account_server() {
     let missing = Verifier::new(KeySet::new().with_key_file(ISSUER, directory.path().join("no-such")));
     let error = verify(&missing, &token).await.unwrap_err();
     assert!(error.message().contains("no-such cannot be read"), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_read_again_is_no_excuse_and_an_old_one_is_read_in_the_background() {
+    let sandbox = sandbox().await;
+    let directory = tempfile::tempdir().unwrap();
+    let kept = || keys(&sandbox).with_directory(directory.path());
+    kept().get(ISSUER).await.unwrap();
+    let old = mint(&sandbox, "kind=valid");
+    sandbox.rotate_signing_key().unwrap();
+    let forged = verify(&Verifier::new(kept()), &mint(&sandbox, "kind=badsig")).await.unwrap_err();
+    assert_eq!(forged.kind(), ErrorKind::InvalidToken);
+
+    let verifier = Verifier::new(keys(&sandbox).with_max_age(Duration::ZERO));
+    let old = [old, mint(&sandbox, "kind=valid")];
+    verify(&verifier, &old[1]).await.unwrap();
+    sandbox.rotate_signing_key().unwrap();
+    let found_out = async {
+        while verify(&verifier, &old[1]).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), found_out).await.expect("the key is never read again");
+    assert_eq!(verify(&verifier, &old[0]).await.unwrap_err().kind(), ErrorKind::InvalidToken);
+}
+
+#[tokio::test]
+async fn what_is_set_arrives_and_what_v2_does_differently() {
+    let sandbox = sandbox().await;
+    let directory = tempfile::tempdir().unwrap();
+    let builder = || {
+        let server = AccountServer::new(&sandbox.account_server()).unwrap();
+        Authenticator::builder().auth_server(ISSUER, server).key_directory(directory.path())
+    };
+    let two_hours = Duration::from_secs(7200);
+    for (kind, default, v2, set) in [
+        ("kind=valid", true, true, true),
+        ("kind=noexp", false, true, true),
+        ("kind=valid pad=60000", false, true, true),
+        ("kind=expired", false, false, true),
+        ("kind=future", false, false, true),
+        ("kind=badsig", false, false, false),
+    ] {
+        let presented = Presented { token: Some(Secret::new(mint(&sandbox, kind))), key: None };
+        let lenient = builder().allow_missing_expiry(true).max_token_size(1 << 17).leeway(two_hours);
+        for (builder, accepted) in [(builder(), default), (builder().compat(Compat::V2), v2), (lenient, set)]
+        {
+            let outcome = builder.build().authenticate(&presented, None).await;
+            assert_eq!(outcome.is_ok(), accepted, "{kind}: {outcome:?}");
+        }
+    }
+    // A key from an earlier run could be read again at once; a Handler does not.
+    sandbox.rotate_signing_key().unwrap();
+    let presented = Presented { token: Some(Secret::new(mint(&sandbox, "kind=valid"))), key: None };
+    assert!(builder().compat(Compat::V2).build().authenticate(&presented, None).await.is_err());
+    builder().build().authenticate(&presented, None).await.unwrap();
 }
 
 #[tokio::test]
