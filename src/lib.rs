@@ -16,6 +16,7 @@
 //! - [`Carrier`]: the header or metadata it travels in. [`AuthLayer`]: the same for a tower client of your own.
 //! - [`Client`]: calls one server. [`ApplicationManager`]: its typed calls. [`Discovery`]: which server.
 //! - `Authenticator` (feature `server`): who is calling. `Claims`: what they may do. `Answers`: how to tell them no.
+//! - `GuardLayer`, `GrpcGuardLayer`: all of it as a tower layer, with a `Policy` that says who needs what.
 //! - [`Error`]: what went wrong, with a stable [code](ErrorKind::code) and a hint.
 //!
 //! # Features
@@ -136,6 +137,21 @@ mod verified;
 #[cfg(feature = "server")]
 mod verify;
 
+#[cfg(feature = "server")]
+mod admission;
+#[cfg(feature = "server")]
+mod gateway;
+#[cfg(all(feature = "server", feature = "grpc"))]
+mod grpc_message;
+#[cfg(feature = "server")]
+mod guard;
+#[cfg(all(feature = "server", feature = "grpc"))]
+mod guard_grpc;
+#[cfg(feature = "server")]
+mod pattern;
+#[cfg(feature = "server")]
+mod policy;
+
 pub use bulk::{DEFAULT_CONCURRENCY, Progress, bulk};
 pub use cache::TokenCache;
 pub use carrier::{Carrier, Presented};
@@ -205,3 +221,12 @@ pub use public_key::{Algorithm, PublicKey};
 pub use rights::{ComponentRight, GatewayRight, Right};
 #[cfg(feature = "server")]
 pub use verify::Verifier;
+
+#[cfg(feature = "server")]
+pub use gateway::{gateway_metadata, gateway_timeout};
+#[cfg(feature = "server")]
+pub use guard::{Guard, GuardLayer};
+#[cfg(all(feature = "server", feature = "grpc"))]
+pub use guard_grpc::{GrpcGuard, GrpcGuardLayer};
+#[cfg(feature = "server")]
+pub use policy::{Access, Policy};

@@ -2,6 +2,8 @@
 //! another virtual host, or make two machines on the way disagree about where a request ends.
 
 use http::HeaderMap;
+#[cfg(feature = "server")]
+use http::HeaderName;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -27,6 +29,12 @@ pub(crate) fn refuse_reserved(headers: &HeaderMap) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// Whether this header is one of them.
+#[cfg(feature = "server")]
+pub(crate) fn is_reserved(name: &HeaderName) -> bool {
+    RESERVED.contains(&name.as_str())
 }
 
 #[cfg(test)]

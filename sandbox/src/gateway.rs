@@ -8,10 +8,10 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use ttn_auth::proto::handler::{ApplicationIdentifier, DeviceIdentifier};
-use ttn_auth::{Carrier, Error, ErrorKind, Result, to_json};
+use ttn_auth::{Error, ErrorKind, Result, gateway_metadata, gateway_timeout, to_json};
 
 use crate::body::{application, application_identifier, device};
-use crate::go::{Timeout, page, timeout};
+use crate::go::page;
 use crate::handler::{Call, Handler};
 use crate::rest::{bare, body, escaped, is_percent_encoded, json, segments, text};
 use crate::serve::{MAX_HTTP1_HEADERS, Reply, Service};
@@ -97,31 +97,18 @@ impl Gateway {
             return Err(text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
         }
         let (parts, incoming) = request.into_parts();
-        let header = |name: &str| {
-            let value = parts.headers.get(name)?;
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let timeout = match header("grpc-timeout").filter(|text| !text.is_empty()) {
-            Some(text) => timeout(&text).ok_or_else(|| {
-                refused(StatusCode::BAD_REQUEST, 3, &format!("invalid grpc-timeout: {text}"))
-            })?,
-            None => Timeout::None,
-        };
-        let call = Call {
-            presented: Carrier::AuthorizationHeader.extract(&parts.headers),
-            limit: limit.or_else(|| header("grpc-metadata-limit")),
-            offset: offset.or_else(|| header("grpc-metadata-offset")),
-        };
+        let timeout = gateway_timeout(&parts.headers)
+            .map_err(|error| refused(StatusCode::BAD_REQUEST, 3, error.message()))?;
+        let call = Call::new(&gateway_metadata(&parts.headers));
+        let call = Call { limit: limit.or(call.limit), offset: offset.or(call.offset), ..call };
         let content = body(incoming).await?;
         let work = self.dispatch(&parts.method, route, &call, &content);
         let result = match timeout {
-            Timeout::None => work.await,
+            None => work.await,
             // Over before it began; polled even once, the work could be done.
             // tokio's timers have steps of a millisecond.
-            Timeout::After(limit) if limit < Duration::from_millis(1) => Err(late().into()),
-            Timeout::After(limit) => {
-                tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late().into()))
-            }
+            Some(limit) if limit < Duration::from_millis(1) => Err(late().into()),
+            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late().into())),
         };
         result.map(success).map_err(|refusal| match refusal {
             Refusal::Body(error) => refused(StatusCode::BAD_REQUEST, 3, error.message()),

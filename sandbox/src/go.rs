@@ -1,8 +1,6 @@
-//! Text as Go reads it: numbers, timeouts, paths.
+//! Numbers as Go reads them.
 
 #![allow(clippy::result_large_err, reason = "a refusal is an answer like any other, moved once")]
-
-use std::time::Duration;
 
 use http::StatusCode;
 use ttn_auth::{Error, ErrorKind, Result};
@@ -10,33 +8,6 @@ use ttn_auth::{Error, ErrorKind, Result};
 use crate::rest::{query, text};
 use crate::serve::Reply;
 use crate::store::UNKNOWN;
-
-/// How long a call may take.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Timeout {
-    None,
-    After(Duration),
-}
-
-/// Digits and a unit, such as `500m`; below zero it is over before it began.
-pub(crate) fn timeout(text: &str) -> Option<Timeout> {
-    let unit = text.chars().last()?;
-    let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok()?;
-    let nanoseconds: i64 = match unit {
-        'H' => 3_600_000_000_000,
-        'M' => 60_000_000_000,
-        'S' => 1_000_000_000,
-        'm' => 1_000_000,
-        'u' => 1_000,
-        'n' => 1,
-        _ => return None,
-    };
-    Some(match number {
-        0 => Timeout::None,
-        1.. => Timeout::After(Duration::from_nanos(number.saturating_mul(nanoseconds).unsigned_abs())),
-        _ => Timeout::After(Duration::ZERO),
-    })
-}
 
 /// A paging parameter as Go's `strconv.Atoi` reads it. Only what is above 0 counts.
 pub(crate) fn page(uri: &http::Uri, name: &str) -> Result<Option<String>, Reply> {
@@ -88,16 +59,6 @@ mod tests {
             let uri = format!("/applications{query}").parse().unwrap();
             let found = page(&uri, "limit").map_err(|reply| assert_eq!(reply.status(), 400));
             assert_eq!(found.as_ref().map(Option::as_deref), expected, "{query}");
-        }
-    }
-
-    #[test]
-    fn timeouts_are_read_as_go_reads_them() {
-        assert!(matches!(timeout("0S"), Some(Timeout::None)));
-        assert!(matches!(timeout("500m"), Some(Timeout::After(d)) if d == Duration::from_millis(500)));
-        assert!(matches!(timeout("-1S"), Some(Timeout::After(Duration::ZERO))));
-        for wrong in ["x", "S", "1", "1s", "1.5S", "é"] {
-            assert!(timeout(wrong).is_none(), "{wrong}");
         }
     }
 

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use ttn_auth::proto::handler::{
     Application, ApplicationIdentifier, Device, DeviceIdentifier, DeviceList, DryDownlinkMessage,
     DryDownlinkResult, DryUplinkMessage, DryUplinkResult, SimulatedUplinkMessage,
 };
-use ttn_auth::{AppId, Claims, DevId, Presented, Result, Right};
+use ttn_auth::{AppId, Carrier, Claims, DevId, Presented, Result, Right};
 
 use crate::counts::Counters;
 use crate::device;
@@ -26,6 +27,18 @@ pub(crate) struct Call {
     /// Metadata `limit` and `offset`, as sent.
     pub(crate) limit: Option<String>,
     pub(crate) offset: Option<String>,
+}
+
+impl Call {
+    /// What the metadata of a call says.
+    pub(crate) fn new(metadata: &HeaderMap) -> Self {
+        let text = |name: &str| {
+            let value = metadata.get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let presented = Carrier::GrpcMetadata.extract(metadata);
+        Self { presented, limit: text("limit"), offset: text("offset") }
+    }
 }
 
 /// A page of devices, and how many there are in all.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use hyper::body::Incoming;
-use ttn_auth::{Carrier, Result};
+use ttn_auth::Result;
 
 use crate::grpc::{Answer, decode, unary, undecodable, unknown};
 use crate::handler::{Call, Handler};
@@ -34,11 +34,7 @@ impl Service for HandlerGrpc {
 impl HandlerGrpc {
     async fn dispatch(&self, path: &str, metadata: &HeaderMap, message: Bytes) -> Result<Answer> {
         let handler = &*self.0;
-        let call = Call {
-            presented: Carrier::GrpcMetadata.extract(metadata),
-            limit: text(metadata, "limit"),
-            offset: text(metadata, "offset"),
-        };
+        let call = Call::new(metadata);
         let method = path.strip_prefix("/handler.ApplicationManager/").unwrap_or(path);
         Ok(match method {
             "RegisterApplication" => empty(handler.register_application(&call, decode(message)?).await?),
@@ -78,10 +74,6 @@ impl HandlerGrpc {
 
 fn empty((): ()) -> Answer {
     Answer::default()
-}
-
-fn text(metadata: &HeaderMap, name: &str) -> Option<String> {
-    metadata.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// A fresh address within the prefix: its first 20 bits, then others.
