@@ -26,7 +26,7 @@ use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tower::ServiceExt;
-use ttn_auth::proto::handler::DeviceIdentifier;
+use ttn_auth::proto::handler::{Device, DeviceIdentifier};
 use ttn_auth::{Access, Answers, AppId, Claims, ErrorKind, GrpcGuardLayer, Policy, Right, Secret};
 use ttn_auth_sandbox::{ISSUER, Sandbox};
 
@@ -413,4 +413,62 @@ async fn the_application_can_come_from_elsewhere() {
         let answer = call(address, method, &[("key", &key), ("app-id", app)], pieces(b"")).await;
         assert_eq!(answer.code(), if code == 7 { 2 } else { code }, "{method} {app}: {answer:?}");
     }
+}
+
+/// The rules are those that the stand-in Handler goes by itself: whoever one keeps out, the other does, in the same words.
+#[tokio::test]
+async fn the_guard_refuses_as_the_handler_does() {
+    let sandbox = sandbox().await;
+    let address = serve(guard(&sandbox).with_answers(Answers::v2()), seen()).await;
+    let methods = [
+        "RegisterApplication",
+        "GetApplication",
+        "SetApplication",
+        "GetDevice",
+        "SetDevice",
+        "DeleteDevice",
+        "GetDevicesForApplication",
+        "DryUplink",
+        "DryDownlink",
+        "SimulateUplink",
+        "DeleteApplication",
+        "Nothing",
+    ];
+    let secrets = [
+        Some(("token", mint(&sandbox, "kind=nodevices"))),
+        Some(("token", mint(&sandbox, "kind=nosettings"))),
+        Some(("token", mint(&sandbox, "kind=noscope"))),
+        Some(("token", mint(&sandbox, "kind=badsig"))),
+        Some(("key", format!("{ISSUER}.wrong"))),
+        Some(("key", format!("{ISSUER}.nodev-test-app"))),
+        None,
+        Some(("token", mint(&sandbox, "kind=valid"))),
+    ];
+    let mut refused = 0;
+    for secret in &secrets {
+        let metadata = Vec::from_iter(secret.iter().map(|(name, secret)| (*name, &**secret)));
+        for method in methods {
+            let path = format!("/handler.ApplicationManager/{method}");
+            for app in ["test-app", "other-app", "A"] {
+                // Of a device the Handler checks more than its ids before it looks at the caller.
+                let whole = || Device { app_id: app.into(), ..support::device("dev-1", 1) }.encode_to_vec();
+                let message = if method == "SetDevice" { whole() } else { device(app) };
+                let bodies = || pieces(&framed(&message));
+                let own = call(&address, &path, &metadata, bodies()).await;
+                let handlers = call(&sandbox.grpc_address(), &path, &metadata, bodies()).await;
+                let is_let_in = own.code() == 0;
+                refused += usize::from(!is_let_in);
+                if is_let_in {
+                    let kept_out =
+                        [7, 16].contains(&handlers.code()) || handlers.status.message().contains("token");
+                    assert!(!kept_out, "{path} {secret:?} {app}: {handlers:?}");
+                } else {
+                    let (ours, theirs) = (&own.status, &handlers.status);
+                    assert_eq!(ours.message(), theirs.message(), "{path} {secret:?} {app}");
+                    assert_eq!(ours.code(), theirs.code());
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
