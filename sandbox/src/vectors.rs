@@ -3,6 +3,7 @@
 //! The vectors are facts: what differs is wrong, but for a few [exceptions](Exception), each by a rule. Vectors run in
 //! file order, one at a time, each on a connection of its own, because later ones see what earlier ones changed.
 
+mod authenticator;
 mod compare;
 mod file;
 mod fixtures;
@@ -15,6 +16,7 @@ mod template;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+pub use authenticator::run_authenticator;
 pub use compare::Exception;
 pub use file::{
     Exchange, GrpcExpectation, GrpcRequest, HttpExpectation, HttpRequest, Pairs, Vector, VectorFile,
@@ -37,16 +39,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// What [`Sandbox::start`] gives; fixtures that are not valid.
 pub async fn run(file: &VectorFile) -> ttn_auth::Result<Report> {
-    let fixtures = Fixtures::from_about(&file.about);
-    let sandbox = Sandbox::start(SandboxOptions {
-        rate_limit: None,
-        devices: fixtures.devices()?,
-        issuer: fixtures.issuer,
-        algorithm: fixtures.algorithm,
-        applications: fixtures.applications,
-        ..SandboxOptions::default()
-    })
-    .await?;
+    let sandbox = sandbox(Fixtures::from_about(&file.about)).await?;
     let ports = sandbox.ports();
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let target = Target {
@@ -58,6 +51,18 @@ pub async fn run(file: &VectorFile) -> ttn_auth::Result<Report> {
     let report = target.run(file).await;
     sandbox.stop().await;
     Ok(report)
+}
+
+async fn sandbox(fixtures: Fixtures) -> ttn_auth::Result<Sandbox> {
+    Sandbox::start(SandboxOptions {
+        rate_limit: None,
+        devices: fixtures.devices()?,
+        issuer: fixtures.issuer,
+        algorithm: fixtures.algorithm,
+        applications: fixtures.applications,
+        ..SandboxOptions::default()
+    })
+    .await
 }
 
 /// The servers to run vectors against, and who signs their tokens.
@@ -90,12 +95,7 @@ impl Target<'_> {
                     Err(_) => Verdict::Failed(vec![format!("no answer within {limit:?}")]),
                 },
             };
-            let transport = match vector.exchange {
-                Ok(Exchange::Grpc(..)) => "grpc",
-                Ok(Exchange::Http(..)) => "http",
-                Err(_) => "unreadable",
-            };
-            report.outcomes.push(Outcome { name: vector.name.clone(), transport, verdict });
+            report.outcomes.push(Outcome::new(vector, verdict));
         }
         report
     }

@@ -33,6 +33,12 @@ pub enum Exception {
     HiddenKey,
     /// Left out: an http crate cannot send this metadata.
     CannotSend,
+    /// Left out for an authenticator: answered before anybody was asked who they are.
+    BeforeAuthentication,
+    /// Left out for an authenticator: the call needs no credential.
+    NoCredential,
+    /// An authenticator that is not to be as V2 refuses a token of this size.
+    LargeToken,
 }
 
 impl Exception {
@@ -45,6 +51,12 @@ impl Exception {
             Self::PayloadFunction => "would run a payload function: 12 Unimplemented expected",
             Self::HiddenKey => "the secret half of register_on_join_access_key is not shown",
             Self::CannotSend => "left out: an http crate cannot send this metadata",
+            Self::BeforeAuthentication => {
+                "left out: answered before the credential is looked at (no such route or method, nothing that can be \
+                 decoded or sent, an id that is none)"
+            }
+            Self::NoCredential => "left out: needs no credential",
+            Self::LargeToken => "accepted by V2, refused by default: a token of more than 64 KiB",
         }
     }
 }
@@ -61,7 +73,7 @@ impl Findings {
         self.differences.push(format!("{what}: expected {expected}, came {came}"));
     }
 
-    fn same<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, expected: &T, came: &T) {
+    pub(super) fn same<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, expected: &T, came: &T) {
         if expected != came {
             self.differ(what, &format!("{expected:?}"), &format!("{came:?}"));
         }
@@ -74,7 +86,7 @@ impl Findings {
     }
 
     /// An error's text; the details of an unreadable token do not count.
-    fn message(&mut self, what: &str, expected: &str, came: &str) {
+    pub(super) fn message(&mut self, what: &str, expected: &str, came: &str) {
         if expected != came && expected.starts_with(UNREADABLE) && came.starts_with(UNREADABLE) {
             self.except(Exception::UnreadableToken);
         } else {

@@ -20,6 +20,8 @@ pub struct VectorFile {
 pub struct Vector {
     /// What it shows.
     pub name: String,
+    /// What it belongs to, such as `http credentials`.
+    pub group: String,
     /// The request and what is expected; or what is wrong with them, which fails this vector.
     pub exchange: Result<Exchange, String>,
 }
@@ -116,7 +118,8 @@ impl VectorFile {
                     vector.as_object().ok_or_else(|| odd(format!("vector {index} is not an object")))?;
                 let name = fields.get("name").and_then(Value::as_str);
                 let name = name.map_or_else(|| format!("vector {index}"), str::to_owned);
-                Ok(Vector { name, exchange: exchange(fields) })
+                let group = fields.get("group").and_then(Value::as_str).unwrap_or_default().to_owned();
+                Ok(Vector { name, group, exchange: exchange(fields) })
             })
             .collect::<Result<_>>()?;
         let about = file.get("about").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::compare::{Exception, Findings};
+use super::file::{Exchange, Vector};
 use super::template::redact;
 
 /// What became of one vector.
@@ -13,8 +14,21 @@ pub struct Outcome {
     pub name: String,
     /// The transport: names are not unique without it.
     pub transport: &'static str,
+    /// The vector's group.
+    pub group: String,
     /// What was found.
     pub verdict: Verdict,
+}
+
+impl Outcome {
+    pub(super) fn new(vector: &Vector, verdict: Verdict) -> Self {
+        let transport = match vector.exchange {
+            Ok(Exchange::Grpc(..)) => "grpc",
+            Ok(Exchange::Http(..)) => "http",
+            Err(_) => "unreadable",
+        };
+        Self { name: vector.name.clone(), transport, group: vector.group.clone(), verdict }
+    }
 }
 
 /// How a vector did.
@@ -60,6 +74,17 @@ impl Report {
         failed.map(|outcome| outcome.name.as_str()).collect()
     }
 
+    /// Of each group, how many were run, and how many there are.
+    pub fn groups(&self) -> BTreeMap<&str, (usize, usize)> {
+        let mut groups = BTreeMap::<_, (usize, usize)>::new();
+        for outcome in &self.outcomes {
+            let (run, all) = groups.entry(outcome.group.as_str()).or_default();
+            *run += usize::from(!matches!(outcome.verdict, Verdict::LeftOut(_)));
+            *all += 1;
+        }
+        groups
+    }
+
     /// The vectors that each exception was used for.
     pub fn exceptions(&self) -> BTreeMap<Exception, Vec<&Outcome>> {
         let mut used = BTreeMap::<_, Vec<_>>::new();
@@ -79,7 +104,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Outcome { name, transport, verdict } in &self.outcomes {
+        for Outcome { name, transport, verdict, .. } in &self.outcomes {
             if let Verdict::Failed(differences) = verdict {
                 writeln!(f, "FAILED {name} ({transport})")?;
                 for difference in differences {
@@ -107,7 +132,10 @@ mod tests {
 
     #[test]
     fn the_last_line_counts_and_what_is_left_out_is_neither() {
-        let outcome = |name: &str, verdict| Outcome { name: name.into(), transport: "grpc", verdict };
+        let outcome = |name: &str, verdict| {
+            let group = if name == "d" { "x" } else { "y" }.to_owned();
+            Outcome { name: name.into(), transport: "grpc", group, verdict }
+        };
         let report = Report {
             outcomes: vec![
                 outcome("a", Verdict::Passed(vec![])),
@@ -117,6 +145,7 @@ mod tests {
             ],
         };
         assert_eq!((report.passed(), report.failed()), (2, vec!["c"]));
+        assert_eq!(report.groups(), BTreeMap::from([("x", (0, 1)), ("y", (3, 3))]));
         let text = report.to_string();
         assert!(
             text.starts_with("FAILED c (grpc)\n    body: expected \"x\\ny\", came nothing\n2 exceptions\n"),
