@@ -82,9 +82,23 @@ impl Issuer {
     /// # Errors
     /// [`ErrorKind::Internal`](ttn_auth::ErrorKind::Internal) if the system has no randomness.
     pub fn sign(&self, key: SigningKey, claims: &Value) -> Result<String> {
-        let input = signing_input(key.algorithm().name(), claims);
+        self.sign_input(key, &signing_input(key.algorithm().name(), claims))
+    }
+
+    /// A JWT of any header and any claims, JSON or not, signed: what only the issuer can make, and a verifier must judge
+    /// by what it says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`](ttn_auth::ErrorKind::Internal) if the system has no randomness.
+    pub fn sign_text(&self, key: SigningKey, header: &str, claims: &str) -> Result<String> {
+        let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        self.sign_input(key, &input)
+    }
+
+    /// The same of the first two parts as they are, well encoded or not.
+    pub(crate) fn sign_input(&self, key: SigningKey, input: &str) -> Result<String> {
         let signature = self.keys().sign(key, input.as_bytes(), &self.random)?;
-        Ok(join(&input, &signature))
+        Ok(join(input, &signature))
     }
 
     /// A JWT with `alg` none and an empty signature.

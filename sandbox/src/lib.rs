@@ -10,6 +10,7 @@ mod counts;
 mod credentials;
 mod device;
 mod discovery;
+pub mod forgeries;
 mod front;
 mod gateway;
 mod go;
