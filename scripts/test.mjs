@@ -25,9 +25,10 @@ const suites = {
   'node-red': ['npm', ['run', '--silent', 'test:node-red']],
   readme: ['npm', ['run', '--silent', 'test:readme']],
   proof: [process.execPath, [join('scripts', 'proof-tokens.mjs'), '--short']],
+  'proof-server': [process.execPath, [join('scripts', 'proof-server.mjs'), '--short']],
 }
 
-/** cargo test, node:test in its spec and tap reporters, and the proof. */
+/** cargo test, node:test in its spec and tap reporters, and the proofs. */
 const counts = [
   { pattern: /^test result: \w+\. (\d+) passed; (\d+) failed/, read: ([, passed, failed]) => [+passed, +failed] },
   { pattern: /^(?:ℹ|#) pass (\d+)/, read: ([, passed]) => [+passed, 0] },
@@ -85,7 +86,7 @@ for (const [name, suite] of Object.entries(suites)) {
   if (chosen.length === 0 || chosen.includes(name)) totals.push(await run(name, suite))
 }
 console.log()
-for (const { name, passed, failed } of totals) console.log(`${name.padEnd(10)} ${passed} passed, ${failed} failed`)
+for (const { name, passed, failed } of totals) console.log(`${name.padEnd(12)} ${passed} passed, ${failed} failed`)
 const sum = (key) => totals.reduce((all, total) => all + total[key], 0)
 console.log(`\n${sum('passed')} passed, ${sum('failed')} failed`)
 process.exitCode = sum('failed') === 0 ? 0 : 1

@@ -88,7 +88,7 @@ class Proof {
  * @param {(t: Proof) => Promise<string>} run  the figures come back
  */
 export async function prove(run) {
-  const t = new Proof(basename(process.argv[1]).split('-')[0])
+  const t = new Proof(process.env.TTN_PROOF_NUMBER ?? basename(process.argv[1], '.mjs'))
   let figures = ''
   // Whoever started it may be gone.
   process.on('disconnect', () => process.exit(1))
