@@ -54,9 +54,11 @@ impl Revoked {
     }
 }
 
-/// What stands for a token, so that no token is kept.
+/// What stands for a token, so that no token is kept. Not its signature, of which ECDSA has two for the same text: a token
+/// taken back would be good again with the other one.
 pub(crate) fn digest_of(token: &str) -> String {
-    let digest = digest(&SHA256, token.as_bytes());
+    let (signed, _) = token.rsplit_once('.').unwrap_or((token, ""));
+    let digest = digest(&SHA256, signed.as_bytes());
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -85,6 +87,7 @@ mod tests {
         let (first, second) = (token(&revoked.id("a")), token(&revoked.id("b")));
         revoked.one(digest_of(&first));
         assert!(revoked.contains(&first) && !revoked.contains(&second));
+        assert!(revoked.contains(&format!("{first}y")), "with another signature");
         revoked.all();
         let third = token(&revoked.id("c"));
         assert!(revoked.contains(&second) && !revoked.contains(&third));
