@@ -7,7 +7,7 @@ const { AuthError } = require('./error.js')
 
 /** Kept, because Node forgets a channel that nobody refers to. */
 const channels = Object.fromEntries(
-  ['exchange', 'refresh', 'refused', 'retry', 'store', 'file'].map((name) => [`ttn-auth:${name}`, channel(`ttn-auth:${name}`)]),
+  ['exchange', 'refresh', 'refused', 'retry', 'store', 'file', 'keys'].map((name) => [`ttn-auth:${name}`, channel(`ttn-auth:${name}`)]),
 )
 
 /** The two ends for one loaded addon. */

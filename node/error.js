@@ -40,4 +40,10 @@ function build(code, _kind, message, hint, transient, grpcCode, httpStatus, caus
   return error
 }
 
-module.exports = { AuthError, build }
+/** Called by the addon with how to tell a caller. Not shown with the error: it says the same again. */
+function answered(error, status, headers, body, grpcCode, grpcMessage) {
+  const value = { status, headers: Object.fromEntries(headers), body, grpcCode, grpcMessage }
+  return Object.defineProperty(error, 'answer', { value })
+}
+
+module.exports = { AuthError, answered, build }

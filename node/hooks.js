@@ -2,7 +2,8 @@
 // What JavaScript does for the addon (src/hooks.rs).
 
 const { bridge } = require('./bridge.js')
-const { build } = require('./error.js')
+const { answered, build } = require('./error.js')
+const { presented } = require('./presented.js')
 const { body, entries, query } = require('./request.js')
 
 /** The functions for one loaded addon. */
@@ -15,12 +16,14 @@ function hooks(native) {
   return {
     ...bridge(native),
     error: build,
+    answered,
     parse: (text) => JSON.parse(text),
     stringify: (value) => JSON.stringify(value),
     environment: (name) => process.env[name],
     body,
     query,
     entries,
+    presented,
 
     watch(signal, call) {
       if (typeof signal?.addEventListener !== 'function' || typeof signal.aborted !== 'boolean') {

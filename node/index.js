@@ -4,6 +4,9 @@
 const { inspect } = require('node:util')
 const { bulk } = require('./bulk.js')
 const { AuthError } = require('./error.js')
+const { express } = require('./express.js')
+const { fastify } = require('./fastify.js')
+const { claims, grpc } = require('./grpc-server.js')
 const { hooks } = require('./hooks.js')
 const { version } = require('../package.json')
 const native = require('./load.js').load()
@@ -52,7 +55,17 @@ disposable(native.Sandbox, function () {
   return this.stop()
 })
 
+show(native.Authenticator, 'issuers')
+for (const [name, guard] of Object.entries({ express, fastify, grpc })) {
+  const value = function (options) {
+    return guard(this, native, options)
+  }
+  Object.defineProperty(native.Authenticator.prototype, name, { value, writable: true, configurable: true })
+}
+Object.defineProperty(native.Authenticator.prototype, 'claims', { value: claims, writable: true, configurable: true })
+
 module.exports.AuthError = AuthError
+module.exports.Authenticator = native.Authenticator
 module.exports.bulk = bulk
 module.exports.Credentials = native.Credentials
 module.exports.Client = native.Client

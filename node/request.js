@@ -73,4 +73,4 @@ function entries(value) {
     .filter(([, each]) => each !== undefined)
 }
 
-module.exports = { body, query, entries }
+module.exports = { Refusal, body, describe, entries, isPlain, query }

@@ -34,6 +34,29 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The names of the fields.
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
+        let names = self.object.as_ref().map(Object::keys).transpose();
+        Ok(names.map_err(|error| unreadable("names", &error))?.unwrap_or_default())
+    }
+
+    /// Refuses a field of another name: a misspelt option would be as good as none.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<()> {
+        match self.names()?.into_iter().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => {
+                Err(invalid(format!("there is no option {name:?}; there are: {}", known.join(", "))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a field is there, and `null`.
+    pub(crate) fn is_null(&self, field: &str) -> Result<bool> {
+        let Some(object) = &self.object else { return Ok(false) };
+        let value: Option<Unknown<'a>> = object.get(field).map_err(|error| unreadable(field, &error))?;
+        Ok(value.map(kind).transpose()? == Some(ValueType::Null))
+    }
+
     /// The value of a field; `undefined` and `null` are the same as none.
     pub(crate) fn value(&self, field: &str) -> Result<Option<Unknown<'a>>> {
         let Some(object) = &self.object else { return Ok(None) };

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi::Env;
 use napi::bindgen_prelude::Unknown;
-use ttn_auth::{Error, ErrorKind};
+use ttn_auth::{Answers, Error, ErrorKind};
 
 use crate::hooks;
 use crate::kept::Thrown;
@@ -56,6 +56,16 @@ pub(crate) fn thrown(env: &Env, error: &Error, cause: Option<Unknown>) -> napi::
         // No AuthError could be made: an exception of the caller's own is pending, or the environment ends.
         Err(other) => other,
     }
+}
+
+/// The same with how a caller is told.
+pub(crate) fn answered(env: &Env, error: &Error, answers: &Answers) -> napi::Error {
+    let (http, grpc) = (answers.http(error), answers.grpc(error));
+    let headers = http.headers.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let built = build(env, error, None).and_then(|built| {
+        hooks::answered(env, (built, http.status, headers, http.body, grpc.code, grpc.message))
+    });
+    built.map_or_else(|other| other, napi::Error::from_unknown_without_coercion)
 }
 
 /// The `AuthError` itself.

@@ -14,13 +14,14 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::bridge::{self, EventFields, Value};
 
 /// Targets of the core's events, and the channels they are published on.
-const CHANNELS: [(&str, &str); 6] = [
+const CHANNELS: [(&str, &str); 7] = [
     ("ttn_auth::exchange", "ttn-auth:exchange"),
     ("ttn_auth::refresh", "ttn-auth:refresh"),
     ("ttn_auth::refused", "ttn-auth:refused"),
     ("ttn_auth::retry", "ttn-auth:retry"),
     ("ttn_auth::store", "ttn-auth:store"),
     ("ttn_auth::file", "ttn-auth:file"),
+    ("ttn_auth::keys", "ttn-auth:keys"),
 ];
 
 /// Publishes from now on. Only the first call in a process does something.

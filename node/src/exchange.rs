@@ -23,6 +23,11 @@ pub(crate) fn account_server(
             None => return Err(invalid("accountServer is missing, such as https://account.example")),
         },
     };
+    login(server, options)
+}
+
+/// The same as whoever the options say.
+pub(crate) fn login(server: AccountServer, options: &Fields) -> Result<AccountServer> {
     let secret = |field| Ok(options.text(field)?.map(Secret::new));
     match (options.text("clientId")?, secret("clientSecret")?, secret("bearerToken")?) {
         (None, None, None) => Ok(server),

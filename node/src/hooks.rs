@@ -29,13 +29,21 @@ pub(crate) type ErrorFields<'a> = (
     Option<Unknown<'a>>,
 );
 
+/// An `AuthError`, and how to tell a caller: HTTP status, headers by name, and body; gRPC code and message.
+pub(crate) type AnswerFields<'a> = (Unknown<'a>, u16, Vec<Vec<String>>, String, i32, String);
+
+/// Headers or metadata of any form, and the names to look for.
+pub(crate) type PresentedFields<'a> = (Unknown<'a>, Vec<String>);
+
 struct Hooks {
     error: FunctionRef<FnArgs<ErrorFields<'static>>, Unknown<'static>>,
+    answered: FunctionRef<FnArgs<AnswerFields<'static>>, Unknown<'static>>,
     parse: FunctionRef<String, Unknown<'static>>,
     stringify: FunctionRef<Unknown<'static>, Option<String>>,
     body: FunctionRef<Unknown<'static>, Either<String, Uint8Array>>,
     query: FunctionRef<Unknown<'static>, String>,
     entries: FunctionRef<Unknown<'static>, Vec<Vec<String>>>,
+    presented: FunctionRef<FnArgs<PresentedFields<'static>>, Vec<Vec<String>>>,
     watch: FunctionRef<FnArgs<(Unknown<'static>, u32)>, bool>,
     unwatch: FunctionRef<u32, Unknown<'static>>,
     keep: FunctionRef<Unknown<'static>, u32>,
@@ -55,11 +63,13 @@ pub fn register(functions: Object) -> Result<()> {
     }
     let hooks = Hooks {
         error: function(&functions, "error")?,
+        answered: function(&functions, "answered")?,
         parse: function(&functions, "parse")?,
         stringify: function(&functions, "stringify")?,
         body: function(&functions, "body")?,
         query: function(&functions, "query")?,
         entries: function(&functions, "entries")?,
+        presented: function(&functions, "presented")?,
         watch: function(&functions, "watch")?,
         unwatch: function(&functions, "unwatch")?,
         keep: function(&functions, "keep")?,
@@ -100,6 +110,11 @@ pub(crate) fn error<'a>(env: &'a Env, fields: ErrorFields<'a>) -> Result<Unknown
     call(env, |hooks| &hooks.error, FnArgs::from(fields))
 }
 
+/// An `AuthError` with its `answer`.
+pub(crate) fn answered<'a>(env: &'a Env, fields: AnswerFields<'a>) -> Result<Unknown<'a>> {
+    call(env, |hooks| &hooks.answered, FnArgs::from(fields))
+}
+
 /// `JSON.parse`.
 pub(crate) fn parse<'a>(env: &'a Env, text: String) -> Result<Unknown<'a>> {
     call(env, |hooks| &hooks.parse, text)
@@ -123,6 +138,11 @@ pub(crate) fn query(env: &Env, value: Unknown) -> Result<String> {
 /// An object's names and values, as text.
 pub(crate) fn entries(env: &Env, value: Unknown) -> Result<Vec<Vec<String>>> {
     call(env, |hooks| &hooks.entries, value)
+}
+
+/// What is under these names in headers or metadata of any form, as pairs.
+pub(crate) fn presented(env: &Env, given: Unknown, names: Vec<String>) -> Result<Vec<Vec<String>>> {
+    call(env, |hooks| &hooks.presented, FnArgs::from((given, names)))
 }
 
 /// Listens to an `AbortSignal` for a call; true if it is aborted already.

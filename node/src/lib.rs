@@ -9,8 +9,11 @@
 #![allow(unreachable_pub, reason = "napi exports what is `pub`")]
 
 mod args;
+mod authenticator;
+mod authenticator_settings;
 mod bridge;
 mod callback;
+mod claims;
 mod client;
 mod contained;
 mod credentials;
@@ -26,6 +29,7 @@ mod promise;
 mod raw;
 mod refresh;
 mod restricted;
+mod rule;
 mod runtime;
 mod sandbox;
 mod settings;

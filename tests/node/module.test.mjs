@@ -13,7 +13,7 @@ import * as imported from '@thingskey/ttn-auth'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const required = createRequire(import.meta.url)('@thingskey/ttn-auth')
 const types = readFileSync(join(root, 'index.d.ts'), 'utf8')
-const NAMES = ['AuthError', 'Client', 'Credentials', 'Sandbox', 'TokenSource', 'bulk', 'version']
+const NAMES = ['AuthError', 'Authenticator', 'Client', 'Credentials', 'Sandbox', 'TokenSource', 'bulk', 'version']
 
 test('require and import give the same', () => {
   assert.deepEqual(Object.keys(required).sort(), NAMES)
@@ -32,7 +32,11 @@ test('what index.d.ts declares exists, and what exists is declared', () => {
       else if (modifier) assert.ok(Object.getOwnPropertyDescriptor(Class.prototype, member).get, `${name}.${member}`)
       else assert.equal(typeof Class.prototype[member], 'function', `${name}.${member}`)
     }
-    const shown = new Set(members.map(([, , member]) => member)).add('constructor').add('toJSON').add('name')
+    // What JavaScript adds to a class of the addon is declared beside it.
+    const [, added = ''] = new RegExp(`^export interface ${name} \\{\\n([\\s\\S]*?)^\\}`, 'm').exec(types) ?? []
+    const methods = [...added.matchAll(/^ {2}(\w+)[<(]/gm)].map(([, member]) => member)
+    for (const member of methods) assert.equal(typeof Class.prototype[member], 'function', `${name}.${member}`)
+    const shown = new Set(members.map(([, , member]) => member).concat(methods)).add('constructor').add('toJSON').add('name')
     for (const member of Object.getOwnPropertyNames(Class.prototype)) assert.ok(shown.has(member), `${name}.${member} is not declared`)
   }
 })
