@@ -1,6 +1,7 @@
 // The examples run, and print what they should.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -9,8 +10,8 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-import { Sandbox } from '../../node/index.js'
-import { connect, withSandbox } from './support.mjs'
+import { Credentials, Sandbox } from '../../node/index.js'
+import { connect, rejects, withSandbox } from './support.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const examples = join(root, 'examples')
@@ -20,7 +21,39 @@ const run = async (file, { args = [], ...env } = {}) => {
   return promisify(execFile)(process.execPath, [file, ...args], options).catch((error) => error)
 }
 
+/** A guarded server: who gets in, who does not and why, what is open; and that it ends when it is told to. */
+async function guarded(file, scheme) {
+  const env = { ...process.env, LISTEN: '127.0.0.1:0', TTN_ACCOUNT_SERVER: sandbox().accountServer, TTN_ISSUER: 'ttn-account-v2' }
+  const child = spawn(process.execPath, [file], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const exit = once(child, 'exit')
+  try {
+    const [line] = await once(child.stdout.setEncoding('utf8'), 'data')
+    const address = `${scheme}://${/^listening on (127\.0\.0\.1:[1-9]\d*)\n$/.exec(line)[1]}`
+    const device = { app_id: 'test-app', dev_id: 'dev-1' }
+    const as = (credentials) => connect(sandbox(), scheme, { address, credentials })
+    for (const [secret, subject] of [[sandbox().accessKey, /^read by \S+$/], [sandbox().mintToken({ subject: 'me' }), /^read by me$/]]) {
+      const read = await as(Credentials.parse(secret)).getDevice(device)
+      assert.deepEqual([read.app_id, read.dev_id], ['test-app', 'dev-1'])
+      assert.match(read.description, subject)
+      await rejects(as(Credentials.parse(secret)).getDevice({ ...device, app_id: 'other-app' }), secret.startsWith('ey') ? 'AUTH_PERMISSION_DENIED' : 'AUTH_INVALID_KEY', { secret })
+    }
+    for (const [kind, code] of [['expired', 'AUTH_TOKEN_EXPIRED'], ['badsig', 'AUTH_INVALID_TOKEN'], ['nodevices', 'AUTH_PERMISSION_DENIED']]) {
+      await rejects(as(Credentials.parse(sandbox().mintToken({ kind }))).getDevice(device), code)
+    }
+    await rejects(as(undefined).getDevice(device), 'AUTH_MISSING_CREDENTIALS')
+    if (scheme === 'http') assert.equal(await (await fetch(`${address}/healthz`)).text(), 'ok')
+    else await rejects(as(Credentials.parse(sandbox().accessKey)).dryUplink({ payload: '' }), 'AUTH_PERMISSION_DENIED')
+  } finally {
+    child.kill('SIGTERM')
+  }
+  // By itself, not by the signal.
+  assert.deepEqual(await exit, [0, null])
+}
+
 const TESTS = {
+  'guard-express.js': (file) => guarded(file, 'http'),
+  'guard-fastify.js': (file) => guarded(file, 'http'),
+  'guard-grpc.js': (file) => guarded(file, 'grpc'),
   'read-device.js': async (file) => {
     const { grpcsAddress, httpAddress, ca, accessKey, bearerToken } = sandbox()
     const over = (await run(file, { TTN_ADDRESS: grpcsAddress, TTN_CA: ca, TTN_SECRET: accessKey })).stdout
@@ -104,20 +137,27 @@ const TESTS = {
 
 test('every example has a test', () => {
   assert.deepEqual(readdirSync(join(examples, 'node')).sort(), Object.keys(TESTS).sort())
-  assert.deepEqual(readdirSync(join(examples, 'typescript')), ['read-device.mts'])
+  assert.deepEqual(readdirSync(join(examples, 'typescript')).sort(), ['guard.mts', 'read-device.mts'])
 })
 
 for (const [name, check] of Object.entries(TESTS)) test(`examples/node/${name}`, () => check(join(examples, 'node', name)))
 
-test('examples/typescript/read-device.mts', async () => {
+/** The example compiled, and what `check` makes of it. */
+async function compiled(name, check) {
   // Inside the package, so that it finds itself by its name.
-  const out = join(root, '.cache', 'typescript')
+  const out = join(root, '.cache', `typescript-${name}`)
   mkdirSync(out, { recursive: true })
   const compilerOptions = { module: 'node16', target: 'es2022', strict: true, types: ['node'], rootDir: examples, outDir: '.' }
-  writeFileSync(join(out, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [join(examples, 'typescript', 'read-device.mts')] }))
+  writeFileSync(join(out, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [join(examples, 'typescript', `${name}.mts`)] }))
   const tsc = join(createRequire(import.meta.url).resolve('typescript/package.json'), '..', 'bin', 'tsc')
   assert.equal((await run(tsc, { args: ['-p', out] })).stdout, '')
-  const { stdout, stderr } = await run(join(out, 'typescript', 'read-device.mjs'))
-  assert.equal(stdout, 'grpc 0000000000000001\ngrpc AUTH_NOT_FOUND\nhttp 0000000000000001\nhttp AUTH_NOT_FOUND\n', stderr)
-  rmSync(out, { recursive: true })
-})
+  await check(join(out, 'typescript', `${name}.mjs`)).finally(() => rmSync(out, { recursive: true }))
+}
+
+test('examples/typescript/read-device.mts', () =>
+  compiled('read-device', async (file) => {
+    const { stdout, stderr } = await run(file)
+    assert.equal(stdout, 'grpc 0000000000000001\ngrpc AUTH_NOT_FOUND\nhttp 0000000000000001\nhttp AUTH_NOT_FOUND\n', stderr)
+  }))
+
+test('examples/typescript/guard.mts', () => compiled('guard', (file) => guarded(file, 'http')))
