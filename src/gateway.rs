@@ -42,7 +42,7 @@ pub fn gateway_metadata(headers: &HeaderMap) -> HeaderMap {
     }
     let presented = Carrier::AuthorizationHeader.extract(headers);
     for (name, secret) in Carrier::GrpcMetadata.names().iter().zip([presented.token, presented.key]) {
-        metadata.remove(*name);
+        // In place of what the prefix alone has given.
         if let Some(value) = secret.as_ref().and_then(sensitive) {
             metadata.insert(*name, value);
         }

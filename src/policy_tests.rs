@@ -138,6 +138,25 @@ fn every_rule_that_fits_counts_in_any_order() {
     assert!(needs(&contradiction, "GET", "/aa/aa").is_ok());
 }
 
+#[test]
+fn two_rights_are_both_needed() {
+    let policy = Policy::new().rule("/a/{app_id}", Right::Devices).unwrap();
+    let policy = policy.rule("GET /a/{*rest}", Right::ReadUplink).unwrap();
+    assert_eq!(needs(&policy, "GET", "/a/my-app").unwrap().rights, [Right::Devices, Right::ReadUplink]);
+    assert_eq!(needs(&policy, "PUT", "/a/my-app").unwrap().rights, [Right::Devices]);
+}
+
+#[test]
+fn another_spelling_does_not_lead_around_a_rule() {
+    let policy =
+        Policy::new().rule("/a/{x}", Access::Open).unwrap().rule("/a/secret", Right::Devices).unwrap();
+    assert!(needs(&policy, "GET", "/a/other").unwrap().open);
+    assert!(!needs(&policy, "GET", "/a/secret").unwrap().open);
+    for path in ["/a/Secret", "/a/SECRET", "/a/%73ecret", "/a/%53ecret", "/A/secret", "/%61/secret"] {
+        assert_eq!(needs(&policy, "GET", path).unwrap_err().kind(), ErrorKind::Unimplemented, "{path}");
+    }
+}
+
 proptest! {
     /// Whatever the path is, a second rule never lets in whom the first keeps out.
     #[test]
