@@ -24,7 +24,12 @@ mkdirSync(scratch, { recursive: true })
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
 test('JavaScript', async () => {
-  const printed = ['0000000000000001\nAUTH_NOT_FOUND false\n', '8 done, 0 failed\ntrue 1\n']
+  const printed = [
+    '0000000000000001\nAUTH_NOT_FOUND false\n',
+    '8 done, 0 failed\ntrue 1\n',
+    '200 read with the bearer-token of test-app\n200 read with the access-key of test-app\n' +
+      '401 Bearer error="invalid_token", error_description="permission denied: unable to parse token: crypto/ecdsa: verification error"\n',
+  ]
   const examples = blocks('js')
   assert.equal(examples.length, printed.length)
   for (const [n, code] of examples.entries()) {
