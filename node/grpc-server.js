@@ -7,7 +7,7 @@ const { answerOf, applicationOf, readRule } = require('./guard.js')
 const { takeMetadata } = require('./presented.js')
 
 /** gRPC's codes. */
-const PERMISSION_DENIED = 7
+const UNIMPLEMENTED = 12
 const INTERNAL = 13
 
 /** The claims of those who were let in, by the metadata that their handler has. */
@@ -107,7 +107,7 @@ function grpc(authenticator, native, options) {
     return guarded(call, {
       take: (metadata) => takeMetadata(metadata, names),
       isOpen() {
-        if (rule === undefined) throw closed(path)
+        if (rule === undefined) throw closed()
         return rule === null
       },
       async judge(metadata, message) {
@@ -119,11 +119,11 @@ function grpc(authenticator, native, options) {
   }
 }
 
-/** The refusal of a method that no rule names. */
-function closed(path) {
-  const grpcMessage = `permission denied: nobody has rights to ${path}`
-  const error = new AuthError(grpcMessage, { code: 'AUTH_PERMISSION_DENIED' })
-  error.answer = { grpcCode: PERMISSION_DENIED, grpcMessage }
+/** The refusal of a method that no rule names, as the core's policy has it. */
+function closed() {
+  const grpcMessage = 'no rule names this route or method'
+  const error = new AuthError(grpcMessage, { code: 'AUTH_UNIMPLEMENTED' })
+  error.answer = { grpcCode: UNIMPLEMENTED, grpcMessage }
   return error
 }
 

@@ -724,7 +724,7 @@ export interface Authenticated {
 export interface GrpcGuardOptions<Message> {
   /**
    * The right that each method, `/package.Service/Method`, needs; `true` for whoever is known, `null` for everyone. Methods that are
-   * not here are refused.
+   * not here are closed (12, `AUTH_UNIMPLEMENTED`).
    */
   rights: Record<string, Right | true | null>
   /**

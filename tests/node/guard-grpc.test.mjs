@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
 
 import grpc from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
 
 import { Authenticator, Credentials, Sandbox } from '../../node/index.js'
 import { connect, rejects, withSandbox } from './support.mjs'
-import { loadSync } from '@grpc/proto-loader'
 
 const sandbox = withSandbox()
 const ISSUER = 'ttn-account-v2'
@@ -116,7 +116,7 @@ test('methods: one that is not named is closed, null is open, true is for whoeve
   const { address, seen } = await start(t, { rights })
   const call = (credentials) => connect(sandbox(), 'grpc', { address, credentials })
   const someone = call(token({ rights: [] }))
-  await rejects(someone.getApplication({ app_id: 'test-app' }), 'AUTH_PERMISSION_DENIED', { check: (error) => assert.match(error.message, /nobody has rights to \/handler.ApplicationManager\/GetApplication/) })
+  await rejects(someone.getApplication({ app_id: 'test-app' }), 'AUTH_UNIMPLEMENTED', { check: (error) => assert.equal(error.grpcCode, 12) })
   await someone.getDevice({ ...DEVICE, app_id: 'other-app' })
   assert.deepEqual(seen.pop().claims.kind, 'bearer-token')
   await rejects(call(undefined).getDevice(DEVICE), 'AUTH_MISSING_CREDENTIALS')
@@ -195,11 +195,13 @@ const method = (name, requestStream, responseStream) => ({
 const SERVICE = { Unary: method('Unary', false, false), Down: method('Down', false, true), Up: method('Up', true, false), Both: method('Both', true, true) }
 const Streams = grpc.makeGenericClientConstructor(SERVICE, 'Streams')
 
-async function streams(t, interceptors = (guard) => [guard]) {
+const textOf = (message) => message?.split(':')[0]
+
+async function streams(t, interceptors = (guard) => [guard], appId = textOf) {
   const authenticator = authenticatorOf()
   const seen = []
   const rights = Object.fromEntries(Object.values(SERVICE).map(({ path }) => [path, 'devices']))
-  const guard = authenticator.grpc({ rights, appId: (message) => message?.split(':')[0] })
+  const guard = authenticator.grpc({ rights, appId })
   const server = new grpc.Server({ interceptors: interceptors(guard) })
   const enter = (call) => {
     seen.push(call.getPath())
@@ -324,6 +326,43 @@ test('a stream that waits for its answers, and one that is cancelled while it is
     assert.equal((await status).code, grpc.status.CANCELLED)
   }
   assert.deepEqual(await CALLS.Unary(client, metadataOf({}), MESSAGES), ANSWERS.Unary)
+})
+
+test('a call that was cancelled while it was judged never begins', async (t) => {
+  let [cancel, judging] = []
+  const cancelled = new Promise((resolve) => (cancel = resolve))
+  const watching = (_method, call) => new grpc.ServerInterceptingCall(call, { start: (next) => next({ onCancel: cancel }) })
+  const asked = new Promise((resolve) => (judging = resolve))
+  const appId = async (message) => {
+    judging()
+    // The second call is not held up.
+    if (message === 'first') await cancelled
+    return 'test-app'
+  }
+  const { client, seen } = await streams(t, (guard) => [watching, guard], appId)
+  const call = client.Both(metadataOf({}), { deadline: Date.now() + 10_000 })
+  const status = statusOf(call)
+  call.write('first')
+  await asked
+  call.cancel()
+  assert.equal((await status).code, grpc.status.CANCELLED)
+  await cancelled
+  assert.deepEqual(await CALLS.Unary(client, metadataOf({}), ['second']), ['second'])
+  assert.deepEqual(seen, ['/test.Streams/Unary'])
+})
+
+test('what fails behind the guard ends the call, not the process', async (t) => {
+  const failing = (_method, call) =>
+    new grpc.ServerInterceptingCall(call, {
+      start: (next) => next({ onReceiveMetadata: () => { throw new Error('mine') } }),
+    })
+  const warnings = []
+  const listener = (warning) => warnings.push(warning.message)
+  process.on('warning', listener)
+  t.after(() => process.removeListener('warning', listener))
+  const { client } = await streams(t, (guard) => [guard, failing])
+  for (const [name, call] of Object.entries(CALLS)) assert.equal((await call(client, metadataOf({}), MESSAGES))[0], grpc.status.INTERNAL, name)
+  assert.deepEqual(warnings, Array(4).fill('mine'))
 })
 
 test('many callers at once', async (t) => {

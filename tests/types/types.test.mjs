@@ -30,7 +30,7 @@ const RESOLUTIONS = {
 }
 for (const [name, options] of Object.entries(RESOLUTIONS)) {
   test(`moduleResolution ${name}: right use compiles, wrong use is refused`, () => {
-    const files = [join(here, 'usage.mts'), ...(name === 'bundler' ? [] : [join(here, 'require.cts')])]
+    const files = [join(here, 'usage.mts'), join(here, 'guard.mts'), ...(name === 'bundler' ? [] : [join(here, 'require.cts')])]
     assert.deepEqual(compile(name, options, files), { stdout: '', status: 0 })
   })
 }
@@ -48,15 +48,24 @@ test('@types/node is asked for, not imposed', () => {
   assert.deepEqual([Object.keys(peerDependencies), peerDependenciesMeta], [['@types/node'], { '@types/node': { optional: true } }])
 })
 
-test('every wrong line is refused for a reason of its own', () => {
-  const text = readFileSync(join(here, 'usage.mts'), 'utf8')
-  const expected = text.match(/^ *\/\/ @ts-expect-error/gm).length
-  const bare = join(root, '.cache', 'types', 'bare.mts')
-  mkdirSync(join(root, '.cache', 'types'), { recursive: true })
-  writeFileSync(bare, text.replaceAll('@ts-expect-error', ''))
-  const { stdout } = compile('bare', RESOLUTIONS.node16, [bare])
-  rmSync(bare)
-  assert.equal(stdout.match(/error TS\d+/g).length, expected, stdout)
+for (const name of ['usage.mts', 'guard.mts']) {
+  test(`every wrong line of ${name} is refused for a reason of its own`, () => {
+    const text = readFileSync(join(here, name), 'utf8')
+    const expected = text.match(/^ *\/\/ @ts-expect-error/gm).length
+    const bare = join(root, '.cache', 'types', `bare-${name}`)
+    mkdirSync(join(root, '.cache', 'types'), { recursive: true })
+    writeFileSync(bare, text.replaceAll('@ts-expect-error', ''))
+    const { stdout } = compile('bare', RESOLUTIONS.node16, [bare])
+    rmSync(bare)
+    assert.equal(stdout.match(/error TS\d+/g).length, expected, stdout)
+  })
+}
+
+test('the types need no framework', () => {
+  const imported = [...readFileSync(join(root, 'index.d.ts'), 'utf8').matchAll(/from '([^']+)'/g)].map(([, name]) => name)
+  assert.deepEqual(imported, ['node:http'])
+  const { dependencies = {}, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const name of ['express', 'fastify', '@grpc/grpc-js']) assert.ok(!(name in dependencies || name in peerDependencies), name)
 })
 
 test('no type is any, and object only where every object is right', () => {
