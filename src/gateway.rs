@@ -29,7 +29,9 @@ const TIMEOUT: &str = "grpc-timeout";
 /// headers.insert("grpc-metadata-limit", "10".parse()?);
 /// headers.insert("accept", "application/json".parse()?);
 /// let metadata = ttn_auth::gateway_metadata(&headers);
-/// assert_eq!((&metadata["key"], &metadata["limit"], metadata.len()), (&"ttn-account-v2.abc", &"10", 2));
+/// assert_eq!(metadata["key"], "ttn-account-v2.abc");
+/// assert_eq!(metadata["limit"], "10");
+/// assert_eq!(metadata.len(), 2);
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
 pub fn gateway_metadata(headers: &HeaderMap) -> HeaderMap {
