@@ -174,8 +174,9 @@ impl Issuer {
         let kept = directory
             .filter(|_| matches!(self.origin, Origin::Server(_)))
             .map(|directory| key_file::path(&directory, &self.name));
-        let warn = |operation, error| {
-            tracing::warn!(target: "ttn_auth::keys", issuer = self.name, operation, outcome = %error);
+        let warn = |operation, error: std::io::Error| {
+            let outcome = ErrorKind::Unavailable.code();
+            tracing::warn!(target: "ttn_auth::keys", issuer = self.name, operation, outcome, error = %error);
         };
         if let Some(path) = &kept
             && !anew
