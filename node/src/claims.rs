@@ -25,10 +25,10 @@ pub(crate) fn write<'a>(env: &'a Env, kind: &str, claims: &Claims) -> napi::Resu
         }
     }
     shown.set("scope", claims.scope.clone())?;
-    for (name, rights) in
+    for (name, held) in
         [("apps", &claims.apps), ("gateways", &claims.gateways), ("components", &claims.components)]
     {
-        shown.set(name, map(env, rights)?)?;
+        shown.set(name, rights(env, held)?)?;
     }
     for (name, text) in [
         ("type", &claims.token_type),
@@ -50,7 +50,7 @@ pub(crate) fn write<'a>(env: &'a Env, kind: &str, claims: &Claims) -> napi::Resu
 }
 
 /// Through JSON, because setting `__proto__` by hand would set the prototype.
-fn map<'a>(env: &'a Env, rights: &Rights) -> napi::Result<Unknown<'a>> {
+pub(crate) fn rights<'a>(env: &'a Env, rights: &Rights) -> napi::Result<Unknown<'a>> {
     let json = serde_json::to_string(rights).map_err(|error| napi::Error::from_reason(error.to_string()))?;
     hooks::parse(env, json)
 }

@@ -8,7 +8,7 @@ use ttn_auth::{Carrier, CredentialsFile, CredentialsKind, Result, Secret};
 
 use crate::args::{self, Fields};
 use crate::error::{guard, internal, invalid, unreadable};
-use crate::hooks;
+use crate::{claims, hooks};
 
 /// A bearer token or an access key. What it shows of itself (`util.inspect`, `JSON.stringify`, `String`) is its kind,
 /// never the secret.
@@ -160,11 +160,7 @@ impl Credentials {
             shown.set("expiresAt", env.create_date(seconds * 1000.0)?)?;
         }
         if !said.apps.is_empty() {
-            let mut apps = Object::new(env)?;
-            for (app, rights) in said.apps {
-                apps.set(app, rights)?;
-            }
-            shown.set("apps", apps)?;
+            shown.set("apps", claims::rights(env, &said.apps)?)?;
         }
         Ok(shown)
     }
