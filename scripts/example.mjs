@@ -5,10 +5,13 @@ import { join } from 'node:path'
 import { root } from './prepare.mjs'
 
 /** The examples' names, in the order in which they are shown. */
-export const EXAMPLES = ['ttn-request', 'ttn-exchange']
+export const EXAMPLES = ['ttn-request', 'ttn-exchange', 'ttn-guard']
 
-/** The variable that ttn-exchange takes its key from. */
+/** The variable that ttn-exchange and ttn-guard take their key from. */
 const VARIABLE = 'TTN_EXAMPLE_KEY'
+
+/** The network of ttn-guard that calls this Node-RED, wherever it is: see startNodeRed. */
+const CALLER = 'ttn-guard-caller'
 
 const folder = join(root, 'examples', 'node-red')
 
@@ -18,20 +21,21 @@ export const read = (name) => JSON.parse(readFileSync(join(folder, `${name}.json
 /** All of them, each on a tab of its own. */
 export const example = () => EXAMPLES.flatMap(read)
 
-const isNetwork = (node) => node.type === 'ttn-credentials'
+const isNetwork = (node) => (node.type === 'ttn-credentials' && node.id !== CALLER) || node.type === 'ttn-guard'
 const networks = example().filter(isNetwork)
 
 /**
- * The flow with its networks' addresses, certificate and secrets replaced by the sandbox's. The other nodes stay, and so
- * does a network of the example into which someone entered addresses of their own: its key belongs to those. The
- * variable of the example is set in this process, where Node-RED will look for it.
- * @param {{grpcAddress: string, httpAddress: string}[]} [before]  where a sandbox was that the flow may still name;
- *   left out for the example as it is in the repository
+ * The flow with its networks' addresses, certificate and secrets replaced by the sandbox's, and so the guard's account
+ * server. The other nodes stay, and so does a network of the example into which someone entered addresses of their own:
+ * its key belongs to those. The variable of the example is set in this process, where Node-RED will look for it.
+ * @param {{grpcAddress: string, httpAddress: string, accountServer: string}[]} [before]  where a sandbox was that the flow
+ *   may still name; left out for the example as it is in the repository
  */
 export function wire(flow, sandbox, before) {
   process.env[VARIABLE] = sandbox.accessKey
   return flow.map((node) => {
     if (!isOurs(node, before)) return node
+    if (node.type === 'ttn-guard') return { ...node, accountServer: sandbox.accountServer }
     return {
       ...node,
       appId: sandbox.appId,
@@ -49,10 +53,11 @@ const secretOf = ({ kind }, sandbox) => ({
   credentials: { secret: kind === 'access-key' ? sandbox.accessKey : sandbox.bearerToken },
 })
 
-/** Whether a network of the example is still a sandbox's. */
+/** Whether a network or guard of the example is still a sandbox's. */
 export function isOurs(node, before = networks) {
   if (!isNetwork(node) || !networks.some(({ id }) => id === node.id)) return false
-  return before.some(({ grpcAddress, httpAddress }) => node.grpcAddress === grpcAddress && node.httpAddress === httpAddress)
+  const addresses = node.type === 'ttn-guard' ? ['accountServer'] : ['grpcAddress', 'httpAddress']
+  return before.some((known) => addresses.every((name) => node[name] === known[name]))
 }
 
 /** The example's networks in a flow that are no sandbox's any more. */
@@ -77,7 +82,10 @@ export async function pressAll(RED, flow) {
   return rows
 }
 
-const credentialOf = (network) => (network?.exchange === 'here' ? 'exchanged-key' : (network?.kind ?? '?'))
+function credentialOf(network) {
+  if (network?.id === CALLER) return 'guarded-flow'
+  return network?.exchange === 'here' ? 'exchanged-key' : (network?.kind ?? '?')
+}
 
 /** What the request node made of one press: its message, or its error. */
 function press(RED, buttonId, requestId) {

@@ -26,6 +26,9 @@ export async function startNodeRed({ userDir, port = 0, nodeRed = 'node-red', se
   const app = express()
   const server = createServer(app)
   await listen(server, port)
+  const url = `http://${HOST}:${server.address().port}/`
+  // The guard's example calls the flow that it serves itself.
+  process.env.TTN_EXAMPLE_NODE_RED = url
   RED.init(server, {
     userDir,
     // This package itself: its nodes, icons and examples.
@@ -60,7 +63,7 @@ export async function startNodeRed({ userDir, port = 0, nodeRed = 'node-red', se
     await new Promise((resolve) => server.close(resolve))
   }
 
-  return { RED, server, deploy, stop, url: `http://${HOST}:${server.address().port}/` }
+  return { RED, server, deploy, stop, url }
 }
 
 /** On the port or the next free one. */

@@ -5,25 +5,34 @@
 
 const { resolve } = require('node:path');
 
+const { UNABLE, asMessage, hasCaller, respond } = require('./lib/caller');
+const { Guard } = require('./lib/guard');
 const { Network } = require('./lib/network');
 const { plan } = require('./lib/request');
 const { Pool } = require('./lib/pool');
-const { Problem, statusOf, toNodeError } = require('./lib/problem');
+const { Problem, statusOf, toMessageError, toNodeError } = require('./lib/problem');
+const { Tally } = require('./lib/tally');
 
 /** Calls of one node at once. HTTP/2 carries many more; the server's limit of 5 a second does not. */
 const CALLS_AT_ONCE = 16;
+
+/** How long a guard says nothing more in the log of callers that it cannot check, in ms. */
+const QUIET = 60_000;
 
 /** Properties of an answer: what an earlier node left of them would look like this one's. */
 const ANSWER = ['statusCode', 'grpcCode', 'headers', 'metadata', 'responseUrl'];
 
 module.exports = function (RED) {
+  /** What Node-RED knows and lib/ does not. */
+  const hostOf = (node) => ({
+    variable: (name) => RED.util.getSetting(node, name),
+    // As the core's file nodes do.
+    path: (text) => resolve(RED.settings.fileWorkingDirectory || '', text),
+  });
+
   function TtnCredentials(config) {
     RED.nodes.createNode(this, config);
-    const network = new Network(config, this.credentials ?? {}, {
-      variable: (name) => RED.util.getSetting(this, name),
-      // As the core's file nodes do.
-      path: (text) => resolve(RED.settings.fileWorkingDirectory || '', text),
-    });
+    const network = new Network(config, this.credentials ?? {}, hostOf(this));
     // A node is printed and passed around; the secrets are not needed on it any more.
     this.credentials = {};
     Object.defineProperty(this, 'network', { value: network });
@@ -81,6 +90,73 @@ module.exports = function (RED) {
     show(initialStatus(config, network));
   }
   RED.nodes.registerType('ttn-request', TtnRequest);
+
+  function TtnGuard(config) {
+    RED.nodes.createNode(this, config);
+    const node = this;
+    const guard = new Guard(config, this.credentials ?? {}, hostOf(this));
+    this.credentials = {};
+    const tally = new Tally((status) => node.status(status));
+    const passed = { accepted: 0, rejected: 0 };
+    let warnedAt = -Infinity;
+
+    async function handle(msg, send, done) {
+      let auth;
+      try {
+        auth = await guard.admit(msg);
+      } catch (error) {
+        return refuse(error, msg, send, done);
+      }
+      passed.accepted += 1;
+      show();
+      send(Object.assign(msg, { auth }));
+      done();
+    }
+
+    /** Nothing that comes here is ever sent to output 1. */
+    function refuse(error, msg, send, done) {
+      delete msg.auth;
+      if (hasCaller(msg)) passed.rejected += 1;
+      show(error);
+      const answer = error?.answer ?? UNABLE;
+      if (error?.answer && elsewhere()) {
+        send([null, Object.assign(msg, asMessage(answer), { error: toMessageError(RED, node, error) })]);
+        return done();
+      }
+      respond(msg, answer);
+      // It is answered: a catch node's flow cannot answer it again.
+      if (hasCaller(msg)) delete msg.res;
+      done(error?.answer ? undefined : toNodeError(RED, error));
+    }
+
+    /** Whether output 2 answers. Not while the flow is stopped, when nobody may be left behind it. */
+    const elsewhere = () => config.outputs === 2 && node.wires[1]?.length > 0 && !guard.closed;
+
+    function show(error) {
+      if (!error || error.answer?.status < 500) {
+        return tally.set(() => ({ fill: 'green', shape: 'dot', text: RED._('ttn.status.guard', passed) }));
+      }
+      tally.set(() => statusOf(RED, error));
+      // A fault goes to the log by itself. Of an outage the log has to tell as well, but callers must not fill it.
+      if (!error.answer || guard.closed || performance.now() - warnedAt < QUIET) return;
+      warnedAt = performance.now();
+      node.warn(toNodeError(RED, error).message);
+    }
+
+    node.on('input', (msg, send, done) => {
+      handle(msg, send, done).catch((error) => {
+        respond(msg, UNABLE);
+        done(toNodeError(RED, error));
+      });
+    });
+    node.on('close', () => {
+      guard.close();
+      tally.close();
+    });
+
+    node.status(guard.fault ? statusOf(RED, guard.fault) : {});
+  }
+  RED.nodes.registerType('ttn-guard', TtnGuard, { credentials: { clientSecret: { type: 'password' } } });
 
   /** Says before the first message what would make every message fail. */
   function initialStatus(config, network) {

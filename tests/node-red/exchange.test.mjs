@@ -121,7 +121,7 @@ const wrong = [
   ['an unset variable as application', { appId: '${TTN_NOT_SET}' }, {}, 'AUTH_INVALID_ARGUMENT', 'ttn.problem.variable'],
   ['plaintext to another machine', { accountServer: 'http://192.0.2.1' }, {}, 'AUTH_INSECURE_TRANSPORT', 'ttn.status.insecure-transport'],
   ['the same, with plaintext allowed for the network', { accountServer: 'http://192.0.2.1', allowInsecure: true }, {}, 'AUTH_INSECURE_TRANSPORT', 'ttn.status.insecure-transport'],
-  ['a password in the address', { accountServer: 'https://me:hunter2@account.example' }, {}, 'AUTH_INVALID_ARGUMENT', 'ttn.status.invalid-argument'],
+  ['a password in the address', { accountServer: 'https://me:hunter2@account.example' }, {}, 'AUTH_INVALID_ARGUMENT', 'ttn.problem-short.account-user'],
   ['an address that is none', { accountServer: 'ftp://account.example' }, {}, 'AUTH_INVALID_ARGUMENT', 'ttn.status.invalid-argument'],
   ['a key of an unknown issuer without an address', { accountServer: '' }, { secret: 'my-issuer.hunter2' }, 'AUTH_INVALID_ARGUMENT', 'ttn.status.invalid-argument'],
   ['a client without a secret', { clientId: 'me' }, {}, 'AUTH_INVALID_ARGUMENT', 'ttn.problem-short.client-both'],

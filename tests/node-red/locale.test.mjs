@@ -28,7 +28,7 @@ test('a text for every note, and no note that nothing shows', () => {
 
 test('a status for every kind of error', () => {
   assert.ok(kinds.length > 20)
-  const own = ['not-configured', 'requesting', 'requesting-many', 'ok', 'file']
+  const own = ['not-configured', 'requesting', 'requesting-many', 'ok', 'file', 'guard']
   assert.deepEqual(Object.keys(ttn.status).sort(), [...own, ...kinds].sort())
 })
 
@@ -45,7 +45,7 @@ test('a hint for every problem', () => {
   assert.deepEqual(Object.keys(ttn.hint).sort(), [...all(set, /'([\w-]+)'/g), 'argument'].sort())
 })
 
-test('help for both nodes', () => {
+test('help for every node', () => {
   const help = read('locales', 'en-US', 'ttn.html')
   for (const type of all(html, /data-template-name="([\w-]+)"/g)) assert.match(help, new RegExp(`data-help-name="${type}"`))
 })

@@ -25,7 +25,7 @@ function tokensOf(settings, secrets, credentials, host) {
   return TokenSource.keyExchange({
     credentials,
     appId,
-    accountServer: withScheme(present(settings.accountServer)),
+    accountServer: accountServer(settings),
     clientId,
     clientSecret,
     ca: present(settings.accountCa),
@@ -39,10 +39,15 @@ function pair(...settings) {
   return !both[0] === !both[1] ? both : undefined;
 }
 
-/** People paste a host here. It is TLS then: the safe guess. */
-function withScheme(address) {
-  const text = address?.trim();
-  return !text || text.includes('://') ? text : `https://${text}`;
+/** The account server's address; undefined for the one that an issuer is known to have. */
+function accountServer(settings) {
+  const text = present(settings.accountServer)?.trim();
+  if (!text) return undefined;
+  // People paste a host here. It is TLS then: the safe guess.
+  const address = text.includes('://') ? text : `https://${text}`;
+  // The core takes an OAuth client from there, as V2 does. A flow would hold it in clear.
+  if (/^[^/]*\/\/[^/?#]*@/.test(address)) throw invalid('account-user');
+  return address;
 }
 
-module.exports = { isHere, tokensOf };
+module.exports = { accountServer, isHere, pair, tokensOf };

@@ -24,7 +24,7 @@ class Problem extends AuthError {
 }
 
 /** Problems with a hint of their own in the locale's `ttn.hint`. */
-const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed']);
+const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed', 'no-caller', 'account-user', 'guard-path', 'callers']);
 
 /** An argument that is not valid. */
 const invalid = (key, values, cause) => new Problem('AUTH_INVALID_ARGUMENT', key, values, cause);
@@ -68,4 +68,10 @@ function toNodeError(RED, error) {
   return failure;
 }
 
-module.exports = { Problem, invalid, statusOf, toNodeError };
+/** The same as `msg.error`, as a catch node has it. */
+function toMessageError(RED, { id, type, name }, error) {
+  const { message, code, cause } = toNodeError(RED, error);
+  return { message, code, cause, source: { id, type, name } };
+}
+
+module.exports = { Problem, invalid, statusOf, toMessageError, toNodeError };
