@@ -101,6 +101,7 @@ for (const type of ['full', 'nodes']) {
       const old = guarded.node()
       await guarded.serve({ ...settings, name: 'changed' }, { rejected, type })
       for (const answer of await Promise.all(waiting)) assertRefused(answer, 503)
+      assert.ok(held.open.size > 0, 'nobody waited until the account server was given up')
       assert.deepEqual(guarded.sent.flat(), [], 'nothing is sent into a flow that has ended')
       assert.notEqual(guarded.node(), old)
     })
@@ -127,6 +128,7 @@ test('a message without a caller is an error that says what to do, and goes nowh
     const error = await guarded.error()
     assert.equal(error.code, 'AUTH_INVALID_ARGUMENT')
     assert.match(error.message, /no caller.*http in/)
+    assert.equal(guarded.caught[0].auth, undefined, 'nor does an earlier node say who it is')
     assert.deepEqual(guarded.sent.flat(), [])
     assert.equal((await guarded.status(/./)).text, 'ttn.problem-short.no-caller')
   }
@@ -138,12 +140,24 @@ test('a message without a caller is an error that says what to do, and goes nowh
   assert.deepEqual(guarded.sent.flat(), [])
 })
 
-test('a URL without :app_id is the flow author\'s mistake', async () => {
+test('a caller that the flow has answered is not answered again', async () => {
   await guarded.serve()
-  assertRefused(await guarded.call(bearer(guarded.sandbox.bearerToken), { path: 'bare' }), 503)
-  assert.match((await guarded.error()).message, /:app_id/)
-  assert.equal(guarded.caught[0].res, undefined, 'a catch flow cannot answer again')
-  assert.deepEqual(guarded.sent.flat(), [])
+  const twice = () => assert.fail('answered twice')
+  const res = { headersSent: true, setHeader: twice, end: twice }
+  guarded.node().receive({ req: { headers: {}, rawHeaders: [], params: { app_id: 'test-app' } }, res })
+  await guarded.status(/^accepted 0 \/ rejected 1$/)
+  guarded.node().receive({})
+  assert.match((await guarded.error()).message, /no caller/)
+})
+
+test('a URL without :app_id is the flow author\'s mistake', async () => {
+  for (const right of ['devices', 'any']) {
+    await guarded.serve({ right })
+    assertRefused(await guarded.call(bearer(guarded.sandbox.bearerToken), { path: 'bare' }), 503)
+    assert.match((await guarded.error()).message, /:app_id/)
+    assert.equal(guarded.caught[0].res, undefined, 'a catch flow cannot answer again')
+    assert.deepEqual(guarded.sent.flat(), [])
+  }
 })
 
 const unset = '${TTN_NOT_SET}'
@@ -179,7 +193,7 @@ for (const [what, settings, text, credentials] of wrong) {
     for (const headers of [{}, bearer(guarded.sandbox.bearerToken), key(guarded.sandbox.accessKey)]) {
       assertRefused(await guarded.call(headers), 503)
     }
-    assert.match((await guarded.error()).code, /^AUTH_/)
+    assert.match((await guarded.error()).code, /^AUTH_(INVALID_ARGUMENT|INSECURE_TRANSPORT)$/)
     assert.deepEqual(guarded.sent.flat(), [])
     guarded.assertHidden('hunter2', guarded.sandbox.accessKey)
   })
