@@ -105,7 +105,8 @@ module.exports = function (RED) {
       try {
         auth = await guard.admit(msg);
       } catch (error) {
-        return refuse(error, msg, send, done);
+        // Whatever was thrown: not everything that can be is an object.
+        return refuse(Object(error), msg, send, done);
       }
       passed.accepted += 1;
       show();
@@ -118,15 +119,15 @@ module.exports = function (RED) {
       delete msg.auth;
       if (hasCaller(msg)) passed.rejected += 1;
       show(error);
-      const answer = error?.answer ?? UNABLE;
-      if (error?.answer && elsewhere()) {
+      const answer = error.answer ?? UNABLE;
+      if (error.answer && elsewhere()) {
         send([null, Object.assign(msg, asMessage(answer), { error: toMessageError(RED, node, error) })]);
         return done();
       }
       respond(msg, answer);
       // It is answered: a catch node's flow cannot answer it again.
       if (hasCaller(msg)) delete msg.res;
-      done(error?.answer ? undefined : toNodeError(RED, error));
+      done(error.answer ? undefined : toNodeError(RED, error));
     }
 
     /** Whether output 2 answers. Not while the flow is stopped, when nobody may be left behind it. */
@@ -145,7 +146,11 @@ module.exports = function (RED) {
 
     node.on('input', (msg, send, done) => {
       handle(msg, send, done).catch((error) => {
-        respond(msg, UNABLE);
+        try {
+          respond(msg, UNABLE);
+        } catch {
+          // There is nobody to answer any more.
+        }
         done(toNodeError(RED, error));
       });
     });

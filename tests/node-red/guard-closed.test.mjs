@@ -150,6 +150,14 @@ test('a caller that the flow has answered is not answered again', async () => {
   assert.match((await guarded.error()).message, /no caller/)
 })
 
+test('a response that fails ends nothing but itself', async () => {
+  await guarded.serve()
+  const fails = () => { throw new Error('gone') }
+  guarded.node().receive({ req: { headers: {}, rawHeaders: [], params: { app_id: 'test-app' } }, res: { setHeader: fails, end: fails } })
+  assert.match((await guarded.error()).message, /gone/)
+  assert.equal((await guarded.call(bearer(guarded.sandbox.bearerToken))).status, 200)
+})
+
 test('a URL without :app_id is the flow author\'s mistake', async () => {
   for (const right of ['devices', 'any']) {
     await guarded.serve({ right })
@@ -227,6 +235,7 @@ test('whatever the core does, the door stays closed', async (t) => {
     guarded.caught.length = 0
     assertRefused(await guarded.call(bearer(guarded.sandbox.bearerToken)), 503)
     assert.equal((await guarded.error()).code, 'AUTH_INTERNAL')
+    assert.equal(guarded.statuses.filter(({ fill }) => fill === 'green').length, 0)
   }
   assert.deepEqual(guarded.sent.flat(), [])
   core.Authenticator.prototype.authenticate = authenticate

@@ -69,7 +69,8 @@ function flows() {
   )
   // A debug node prints whole messages to the log, as people do.
   const debug = { id: 'debug', type: 'debug', z: 'tab', x: 1, y: 1, name: '', active: true, tosidebar: true, console: true, complete: 'true', targetType: 'full', wires: [] }
-  return [...rest.map((node) => (node.type === 'catch' ? { ...node, wires: [['debug']] } : node)), ...networks, ...requests, debug]
+  const guard = { id: 'guard', type: 'ttn-guard', z: 'tab', x: 1, y: 1, right: 'devices', appFrom: 'path', accountServer: sandbox.accountServer, clientId: 'me', outputs: 1, wires: [[]], credentials: { clientSecret: CLIENT_SECRET } }
+  return [guard, ...rest.map((node) => (node.type === 'catch' ? { ...node, wires: [['debug']] } : node)), ...networks, ...requests, debug]
 }
 
 test('files, messages, logs, the editor\'s API and the nodes themselves hold no secret', async () => {
@@ -106,7 +107,7 @@ test('files, messages, logs, the editor\'s API and the nodes themselves hold no 
   }
 
   const networks = flows().filter(({ type }) => type === 'ttn-credentials')
-  for (const path of ['flows', ...networks.map(({ id }) => `credentials/ttn-credentials/${id}`), 'settings', 'nodes']) {
+  for (const path of ['flows', ...networks.map(({ id }) => `credentials/ttn-credentials/${id}`), 'credentials/ttn-guard/guard', 'settings', 'nodes']) {
     const response = await fetch(nodeRed.url + path, { headers: { accept: 'application/json' } })
     assert.equal(response.status, 200, path)
     assertClean(await response.text(), path)
