@@ -18,6 +18,9 @@ const PUBLIC = 'ttn-account-v2';
 /** How many callers may wait for an account server. Each holds its request's body, which http in has read already. */
 const WAITING = 1000;
 
+/** Whether a caller shows a token, for which no account server is asked: then it does not wait, nor for those who do. */
+const showsToken = (pairs) => pairs.some(([name, value]) => name === 'grpc-metadata-token' || /^[ \t]*bearer /i.test(value));
+
 /**
  * Who may pass: whoever shows a token or a key of the issuer's with the right. Errors that are the caller's business have
  * an `answer`, as the core's do; any other error is a fault of the flow or of this package.
@@ -64,7 +67,7 @@ class Guard {
     const headers = takeCredentials(msg.req);
     if (this.#fault) throw this.#fault;
     if (this.#closed) throw refusal(new Problem('AUTH_CANCELLED', 'closed'));
-    if (this.#waiting.size >= this.#most) throw refusal(new Problem('AUTH_RATE_LIMITED', 'callers'));
+    if (this.#waiting.size >= this.#most && !showsToken(headers)) throw refusal(new Problem('AUTH_RATE_LIMITED', 'callers'));
     const { authenticator, right, fixed } = this.#rule;
     const appId = fixed ? fixed.appId : fromPath(msg.req);
     try {
