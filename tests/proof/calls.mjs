@@ -1,7 +1,7 @@
 // Clients over both transports, and calls whose ends are kept.
 import { createRequire } from 'node:module'
 
-export const { AuthError, Client, Credentials, Sandbox, TokenSource, bulk } = createRequire(import.meta.url)('../../node/index.js')
+export const { AuthError, Authenticator, Client, Credentials, Sandbox, TokenSource, bulk } = createRequire(import.meta.url)('../../node/index.js')
 
 export const TRANSPORTS = ['grpc', 'http']
 

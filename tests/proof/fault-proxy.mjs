@@ -19,6 +19,10 @@ const ELSEWHERE = '/elsewhere'
 export class FaultProxy {
   /** By mode: how many requests came while it was on. */
   counts = {}
+  /** By path: how many requests came, and how many were unanswered at once, at most. */
+  paths = {}
+  peaks = {}
+  #open = {}
   /** How many redirects were followed. */
   strays = 0
   #mode = { name: 'pass' }
@@ -93,6 +97,7 @@ export class FaultProxy {
   async #serve(incoming, answer) {
     const mode = this.#mode
     this.counts[mode.name] = (this.counts[mode.name] ?? 0) + 1
+    this.#count(incoming.url, answer)
     if (incoming.url === ELSEWHERE) this.strays += 1
     const body = Buffer.concat(await incoming.toArray())
     if (mode.name === 'silent') return
@@ -110,6 +115,13 @@ export class FaultProxy {
     if (mode.name !== 'truncated') return answer.end(sent)
     // Its head promises more than comes.
     answer.write(sent.subarray(0, sent.length >> 1), () => answer.socket?.end())
+  }
+
+  #count(path, answer) {
+    this.paths[path] = (this.paths[path] ?? 0) + 1
+    this.#open[path] = (this.#open[path] ?? 0) + 1
+    this.peaks[path] = Math.max(this.peaks[path] ?? 0, this.#open[path])
+    answer.once('close', () => (this.#open[path] -= 1))
   }
 
   /** The account server's answer. */

@@ -70,6 +70,17 @@ class Proof {
     return proxy
   }
 
+  /**
+   * The same in a process of its own, which answers although this one is busy.
+   * @returns {Promise<{address: string, turn: (mode: string, ...args: unknown[]) => Promise<void>, seen: () => Promise<{paths: Record<string, number>, peaks: Record<string, number>}>}>}
+   */
+  async proxyProcess(accountServer) {
+    const child = this.child('proxy.mjs')
+    child.onTold = (token) => this.secret('token', token)
+    const address = await child.ask('start', accountServer)
+    return { address, turn: (mode, ...args) => child.ask('turn', mode, ...args), seen: () => child.ask('seen') }
+  }
+
   /** Pseudo-random numbers from 0 to 1 that follow from the seed (mulberry32). */
   random = () => {
     this.state = ((this.state ?? this.seed) + 0x6d2b79f5) | 0
