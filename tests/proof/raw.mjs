@@ -1,6 +1,6 @@
-// Tokens that no gRPC or HTTP library would send as they are, and answers that need not be any: one call, on a connection that
-// is kept, or on a fresh one. An end is `{ ok, code, message, ms }`; `code` is 0 where there was no answer.
-import { Agent, request } from 'node:http'
+// Tokens that no gRPC or HTTP library would send as they are, and answers that need not be any: each call on a connection of
+// its own. An end is `{ ok, code, message, ms }`; `code` is 0 where there was no answer.
+import { request } from 'node:http'
 import { connect } from 'node:http2'
 
 /** Larger than any forgery: the servers' limits are what counts. */
@@ -13,28 +13,24 @@ const LIMIT = 10_000
 export const fitsHeader = (text) => /^[\t\x20-\x7e]*$/.test(text)
 export const fitsMetadata = (text) => /^[\x20-\x7e]*$/.test(text) && text === text.trim()
 
-/** Calls of a server by its transport; closed at the proof's end. */
-export const rawCaller = (t, server, device) => (server.transport === 'grpc' ? overHttp2(t, server, device) : overHttp1(t, server, device))
+/** Calls of a server by its transport. */
+export const rawCaller = (server, device) => (server.transport === 'grpc' ? overHttp2(server, device) : overHttp1(server, device))
 
-function overHttp2(t, { port }, { appId, devId }) {
-  let session
-  t.after(() => session?.destroy())
-  const open = () => {
-    if (session && !session.closed && !session.destroyed) return session
-    session = connect(`http://127.0.0.1:${port}`, { maxSendHeaderBlockLength: HEADERS })
-    session.on('error', () => {}).on('goaway', () => session.close())
-    return session
-  }
+function overHttp2({ port }, { appId, devId }) {
   const message = Buffer.concat([appId, devId].map((id, at) => Buffer.concat([Buffer.from([((at + 1) << 3) | 2, id.length]), Buffer.from(id)])))
   const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message])
-  return (token, { fresh = false } = {}) => new Promise((resolve) => {
-    if (fresh) session?.close()
+  return (token) => new Promise((resolve) => {
     const started = performance.now()
-    const end = (code, text = '') => resolve({ ok: code === 'ok', code, message: text, ms: performance.now() - started })
+    const session = connect(`http://127.0.0.1:${port}`, { maxSendHeaderBlockLength: HEADERS })
+    session.on('error', () => {})
+    const end = (code, text = '') => {
+      session.destroy()
+      resolve({ ok: code === 'ok', code, message: text, ms: performance.now() - started })
+    }
     const headers = { ':method': 'POST', ':path': '/handler.ApplicationManager/GetDevice', 'content-type': 'application/grpc', te: 'trailers', token }
     let stream
     try {
-      stream = open().request(headers)
+      stream = session.request(headers)
     } catch (error) {
       return end(0, error.message)
     }
@@ -54,15 +50,13 @@ function overHttp2(t, { port }, { appId, devId }) {
   })
 }
 
-function overHttp1(t, { port }, { appId, devId }) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 8 })
-  t.after(() => agent.destroy())
+function overHttp1({ port }, { appId, devId }) {
   const path = `/applications/${appId}/devices/${devId}`
-  return (token, { fresh = false } = {}) => new Promise((resolve) => {
+  return (token) => new Promise((resolve) => {
     const started = performance.now()
     const end = (code, text = '') => resolve({ ok: code === 200, code, message: text, ms: performance.now() - started })
     const headers = { authorization: `Bearer ${token}` }
-    const outgoing = request({ host: '127.0.0.1', port, path, agent: fresh ? false : agent, headers }, async (answer) => {
+    const outgoing = request({ host: '127.0.0.1', port, path, agent: false, headers }, async (answer) => {
       const text = await answer.toArray().then((parts) => Buffer.concat(parts).toString(), () => '')
       end(answer.statusCode, messageOf(text))
     })
