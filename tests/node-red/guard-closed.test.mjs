@@ -253,6 +253,7 @@ test('only so many callers wait at once; a place is free again when one has its 
   // Whoever shows a token does not wait, nor for those who do.
   const bearer = { ...caller(''), req: { headers: { authorization: 'bearer x' }, rawHeaders: [], params: { app_id: 'test-app' } } }
   await assert.rejects(guard.admit(bearer), ({ code, answer }) => code === 'AUTH_INVALID_TOKEN' && answer.status === 401)
+  waiting.push(guard.admit(caller('ttn-account-v2.e')))
   guard.close()
   for (const wait of waiting) await assert.rejects(wait, ({ key: problem, answer }) => problem === 'closed' && answer.status === 503)
   await assert.rejects(guard.admit(caller('ttn-account-v2.d')), ({ key: problem }) => problem === 'closed')

@@ -18,8 +18,11 @@ const PUBLIC = 'ttn-account-v2';
 /** How many callers may wait for an account server. Each holds its request's body, which http in has read already. */
 const WAITING = 1000;
 
-/** Whether a caller shows a token, for which no account server is asked: then it does not wait, nor for those who do. */
-const showsToken = (pairs) => pairs.some(([name, value]) => name === 'grpc-metadata-token' || /^[ \t]*bearer /i.test(value));
+/**
+ * How long a caller waits, in milliseconds, when that many wait already. A token, and a key that was exchanged before, is
+ * checked here, in less.
+ */
+const BRIEFLY = 250;
 
 /**
  * Who may pass: whoever shows a token or a key of the issuer's with the right. Errors that are the caller's business have
@@ -38,7 +41,7 @@ class Guard {
    * @param settings the node's properties
    * @param secrets its password credentials
    * @param host what Node-RED knows: `path(text)`, where a relative path leads
-   * @param most how many callers may be checked at once
+   * @param most how many callers may wait at once
    */
   constructor(settings, secrets, host, most = WAITING) {
     this.#most = most;
@@ -67,7 +70,6 @@ class Guard {
     const headers = takeCredentials(msg.req);
     if (this.#fault) throw this.#fault;
     if (this.#closed) throw refusal(new Problem('AUTH_CANCELLED', 'closed'));
-    if (this.#waiting.size >= this.#most && !showsToken(headers)) throw refusal(new Problem('AUTH_RATE_LIMITED', 'callers'));
     const { authenticator, right, fixed } = this.#rule;
     const appId = fixed ? fixed.appId : fromPath(msg.req);
     try {
@@ -80,11 +82,16 @@ class Guard {
     }
   }
 
-  /** The result, or an error at once when the node is closed. */
+  /** The result, or an error: at once when the node is closed, soon when many wait. */
   #untilClosed(result) {
     return new Promise((resolve, reject) => {
+      const tooMany = () => reject(refusal(new Problem('AUTH_RATE_LIMITED', 'callers')));
+      const timer = this.#waiting.size >= this.#most ? setTimeout(tooMany, BRIEFLY) : undefined;
       this.#waiting.add(reject);
-      result.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+      result.then(resolve, reject).finally(() => {
+        clearTimeout(timer);
+        this.#waiting.delete(reject);
+      });
     });
   }
 
