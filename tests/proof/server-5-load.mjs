@@ -17,6 +17,12 @@ const [LIMIT, LATE] = [10_000, 2000]
 /** How many exchanges an authenticator has under way at once, unless told otherwise. */
 const POOL = 16
 
+/**
+ * Node-RED's guard lets 1,000 callers with keys wait, because it holds the bodies of their requests. More are told 503 at once,
+ * and so are those with known keys, so it gets fewer here.
+ */
+const MOST_WAITING = { 'Node-RED': 900 }
+
 /** How long a key that was read is believed although signatures fail (src/key_slot.rs). */
 const PAUSE = 10_000
 
@@ -59,7 +65,7 @@ await prove(async (t) => {
       t.progress(`one key: ${name}`)
     }
     const local = await inProcess(callers)
-    return `${callers} callers with one key: 1 exchange and 1 read of the signing key on each of ${scenes.length} servers, and ${local} in process`
+    return `${callers} callers with one key (over HTTP/1.1 1000 at a time): 1 exchange and 1 read of the signing key on each of ${scenes.length} servers, and ${local} in process`
   }
 
   async function inProcess(callers) {
@@ -114,7 +120,7 @@ await prove(async (t) => {
 
   /** The account server takes every request, and answers none. */
   async function silent() {
-    const wrong = t.size(1500, 150)
+    const most = t.size(1500, 150)
     const known = await secrets.key()
     const tokens = await Promise.all(Array.from({ length: 20 }, () => secrets.token()))
     const late = await secrets.key()
@@ -122,6 +128,7 @@ await prove(async (t) => {
     // What works before: a key that was exchanged.
     await Promise.all(scenes.map(async ({ name, call }) => t.check((await call(known)).ok, `${name}: a good key is refused`)))
     const one = async ({ name, proxy, call, server, cannotTell }) => {
+      const wrong = Math.min(most, MOST_WAITING[name] ?? most)
       await proxy.turn('silent')
       // On connections of their own, which are full while their calls wait.
       const needy = callersOf(t, server, network, wrong)
@@ -159,7 +166,7 @@ await prove(async (t) => {
     t.progress('account server silent')
     return [
       `account server silent: ${total.served} calls with tokens and with known keys answered, the slowest in ${Math.round(total.slowest)} ms;`,
-      `${total.refused} with ${wrong} other keys on each told 503 / 14, the last after ${(total.latest / 1000).toFixed(1)} s,`,
+      `${total.refused} with other keys, up to ${most} on a server, told 503 / 14, the last after ${(total.latest / 1000).toFixed(1)} s,`,
       `at most ${total.peak} exchanges under way`,
     ].join(' ')
   }
