@@ -5,8 +5,8 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use crate::unique::Unique;
 use crate::{Claims, Error, ErrorKind, Result};
@@ -34,7 +34,8 @@ impl<'a> Jwt<'a> {
         #[derive(Deserialize)]
         struct Header {
             alg: String,
-            crit: Option<IgnoredAny>,
+            #[serde(default, deserialize_with = "present")]
+            crit: bool,
         }
         let segments = || invalid("token contains an invalid number of segments");
         let (signed, signature) = token.rsplit_once('.').ok_or_else(segments)?;
@@ -49,7 +50,7 @@ impl<'a> Jwt<'a> {
             .find(|known| *known == header.alg)
             .ok_or_else(|| invalid("signing method (alg) is unavailable."))?;
         // RFC 7515, section 4.1.11: whoever does not understand them all must refuse, and nobody here understands any.
-        if header.crit.is_some() {
+        if header.crit {
             return Err(invalid("the header has critical extensions (crit)"));
         }
         Ok(Self { algorithm, claims, signed, signature })
@@ -65,6 +66,11 @@ impl<'a> Jwt<'a> {
     pub(crate) fn signature(&self) -> Result<Vec<u8>> {
         decode(self.signature)
     }
+}
+
+/// That a name is there, whatever it stands for.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(from).map(|_| true)
 }
 
 /// A segment's JSON, in which no name may occur twice: two readers could each take another one (RFC 7519, section 4).

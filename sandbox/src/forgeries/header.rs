@@ -149,6 +149,7 @@ impl Forger<'_> {
             json!({ "alg": id, "crit": ["b64"], "b64": false }).to_string(),
             json!({ "alg": id, "crit": [] }).to_string(),
             json!({ "alg": id, "crit": "exp" }).to_string(),
+            json!({ "alg": id, "crit": null }).to_string(),
             json!({ "alg": [id] }).to_string(),
             json!({ "alg": { "name": id } }).to_string(),
             json!({ "alg": 256 }).to_string(),
