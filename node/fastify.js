@@ -4,6 +4,11 @@
 
 const { answerOf, asError, authenticateRequest, readRule } = require('./guard.js')
 
+/** In place of a rule that is undefined or null: no rule at all, which is refused as any other that is none. */
+const NO_RULE = 'nothing'
+
+const defined = (rule) => Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== undefined))
+
 /** `authenticator.fastify(options)`. */
 function fastify(authenticator, native, options) {
   const everywhere = options === undefined || options === null ? undefined : readRule(native, options)
@@ -11,11 +16,12 @@ function fastify(authenticator, native, options) {
 
   /** The rule of a route; none where everyone is let in. */
   function ruleOf(config) {
-    const own = config?.ttn
-    if (own === undefined) return everywhere
+    if (!config || !Object.hasOwn(config, 'ttn')) return everywhere
+    const own = config.ttn
     if (own === false) return undefined
-    if (typeof own !== 'object' || own === null) return readRule(native, own)
-    if (!rules.has(own)) rules.set(own, readRule(native, own))
+    if (typeof own !== 'object' || own === null) return readRule(native, own ?? NO_RULE)
+    // What a route does not say, the plugin's rule says: it adds to it.
+    if (!rules.has(own)) rules.set(own, { ...everywhere, ...defined(readRule(native, own)) })
     return rules.get(own)
   }
 

@@ -3,7 +3,7 @@
 // metadata, which starts a handler, is held back until the first message is there and judged.
 
 const { AuthError } = require('./error.js')
-const { answerOf, applicationOf, readRule } = require('./guard.js')
+const { answerOf, applicationOf, asked, readRule } = require('./guard.js')
 const { takeMetadata } = require('./presented.js')
 
 /** gRPC's codes. */
@@ -20,7 +20,7 @@ const applicationIn = (message) => message?.app_id ?? message?.appId ?? message?
 function readRules(native, options) {
   native.checkRules(options)
   const { rights, appId } = options
-  const ruleOf = (right) => (right === null ? null : readRule(native, { appId, right: right === true ? undefined : right }))
+  const ruleOf = (right) => (right === null ? null : readRule(native, right === true ? { appId } : { appId, right }))
   return new Map(Object.entries(rights).map(([path, right]) => [path, ruleOf(right)]))
 }
 
@@ -112,8 +112,7 @@ function grpc(authenticator, native, options) {
       },
       async judge(metadata, message) {
         const appId = await applicationOf(rule, () => applicationIn(message), message, path)
-        const asked = { carrier: 'metadata', appId, right: rule.right }
-        admitted.set(metadata, await authenticator.authenticate(takeMetadata(metadata, names), asked))
+        admitted.set(metadata, await authenticator.authenticate(takeMetadata(metadata, names), asked('metadata', appId, rule)))
       },
     })
   }

@@ -590,7 +590,7 @@ export interface AuthenticatorOptions {
   keyDirectory?: string
   /** A public key that is as old as this, in milliseconds, is read again in the background. Default: an hour. */
   maxKeyAge?: number
-  /** How far clocks may differ, in milliseconds. Default: 0, as V2. */
+  /** How far clocks may differ, in milliseconds; a part of a second counts as a whole one. Default: 0, as V2. */
   leeway?: number
   /** The largest token, in bytes. Default: 65536; 1 MiB with `compat`. */
   maxTokenSize?: number
@@ -747,14 +747,15 @@ export interface Authenticator {
   express<Request extends IncomingMessage>(rule?: GuardRule<Request>): ExpressGuard<Request>
   /**
    * A plugin that guards the routes of the instance it is registered with: each route with `config: { ttn: { right, appId } }`, and
-   * with a rule of its own every other route too, but those with `config: { ttn: false }`. It takes the credentials off the
+   * with a rule of its own every other route too, but those with `config: { ttn: false }`. What a route does not say, that rule says. It takes the credentials off the
    * request, sets `request.auth`, and answers everyone else itself: before the body is read, or where `appId` is a function, after.
    *
    * Throws `AUTH_INVALID_ARGUMENT` for a rule that is not valid, also when such a route is added.
    */
   fastify<Request>(rule?: GuardRule<Request>): FastifyGuard
   /**
-   * A server interceptor that lets callers in by the method's right on the application in the first message. It takes the
+   * A server interceptor that lets callers in by the method's right on the application in the first message. Of a stream only that
+   * one is looked at: the handler must see to it that the others are about the same application. It takes the
    * credentials off the metadata; handlers have `authenticator.claims(call)`.
    *
    * Throws `AUTH_INVALID_ARGUMENT` for options that are not valid.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use crate::policy::Needs;
-use crate::{Answers, AppId, Authenticator, Claims, Error, ErrorKind, Policy, Presented, Result};
+use crate::{Answers, AppId, Authenticator, Carrier, Claims, Error, ErrorKind, Policy, Presented, Result};
 
 type AppFn = Arc<dyn Fn(&Parts) -> Result<AppId> + Send + Sync>;
 
@@ -66,6 +66,23 @@ impl Admission {
         }
         Ok(claims)
     }
+}
+
+/// What an outer guard took off a request, for one inside. Nobody else can read it.
+#[derive(Clone)]
+struct Taken(Presented);
+
+/// What a request presents. The credential is off it from then on, so that neither handlers nor their logs see it.
+pub(crate) fn take(carrier: Carrier, parts: &mut Parts) -> Presented {
+    let presented = carrier.extract(&parts.headers);
+    if presented == Presented::default() {
+        return parts.extensions.get::<Taken>().map(|taken| taken.0.clone()).unwrap_or_default();
+    }
+    for name in carrier.names() {
+        parts.headers.remove(*name);
+    }
+    parts.extensions.insert(Taken(presented.clone()));
+    presented
 }
 
 /// Whether it matters which application a request is about: for a right, and for a key, which is exchanged for one.

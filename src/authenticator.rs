@@ -74,9 +74,8 @@ impl Authenticator {
     /// # Errors
     /// Those of [`KeySet::get`](crate::KeySet::get). The keys that were known go on being used.
     pub async fn reload(&self) -> Result<()> {
-        self.verifier.keys().reload().await?;
         self.forget_exchanged();
-        Ok(())
+        self.verifier.keys().reload().await
     }
 
     /// Forgets what access keys were exchanged for: the next call with one asks the account server again.
@@ -111,16 +110,23 @@ impl Authenticator {
         let (server, key) = self.route(key)?;
         let exchange = || server.clone().exchange(app.clone(), key.clone());
         let Found { token, remembered } = self.cache.get(app, &key, exchange).await?;
-        let verified = self.verifier.verify(&token).await;
-        match &verified {
-            // It was good once: expired early, or signed with a key since replaced. V2 would fail until it forgets it.
-            Err(error) if remembered && error.refuses_token() && self.compat != Compat::V2 => {
-                self.cache.invalidate(app, &key, &token);
-                let Found { token, .. } = self.cache.get(app, &key, exchange).await?;
-                self.verifier.verify(&token).await
-            }
-            _ => verified,
+        let mut verified = (self.verifier.verify(&token).await, token);
+        if self.compat == Compat::V2 {
+            return verified.0;
         }
+        if remembered && is_refused(&verified.0) {
+            // It was good once: expired early, or signed with a key since replaced. V2 would fail until it forgets it.
+            self.cache.invalidate(app, &key, &verified.1);
+            let Found { token, .. } = self.cache.get(app, &key, exchange).await?;
+            verified = (self.verifier.verify(&token).await, token);
+        }
+        let (verified, token) = verified;
+        if let Err(error) = &verified
+            && error.refuses_token()
+        {
+            self.cache.refuse(app, &key, &token, error);
+        }
+        verified
     }
 
     /// The account server of the key's issuer. A key without one, which is a key without exactly one dot, gets the
@@ -145,6 +151,10 @@ impl Authenticator {
             }
         }
     }
+}
+
+fn is_refused(verified: &Result<Arc<Claims>>) -> bool {
+    verified.as_ref().is_err_and(Error::refuses_token)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a verified token says: who it is, and what they may do where.
 //!
-//! [`Verifier`](crate::Verifier) makes these, so holding [`Claims`] means that a signature was checked, unless they come from
-//! [`Claims::read_unverified`]. A right on an application needs two things, and neither is enough alone: the scope
+//! What a [`Verifier`](crate::Verifier) or an [`Authenticator`](crate::Authenticator) gives was signed by the issuer. What comes from
+//! elsewhere, such as [`Claims::read_unverified`], anybody can have written. A right on an application needs two things, and neither is enough alone: the scope
 //! `apps:<id>`, and the right in `apps[<id>]` (wire.md, section 2). The same holds for gateways and components.
 
 use serde::{Deserialize, Deserializer};

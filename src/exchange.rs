@@ -2,6 +2,7 @@
 //! call. Of many first callers one exchanges, and the others get what it got.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,14 +20,14 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// A token of less than ten minutes is exchanged anew when a tenth of its life is left. (V2 never keeps one of a minute.)
 const PART: u32 = 10;
 
-/// How long a refused key is not tried again: a device in a loop with a wrong key is common.
+/// How long a refused key is not tried again: a device in a loop with a wrong key is common. And how long a failed account
+/// server is left alone by those who have a token that is good yet.
 const REFUSED: Duration = Duration::from_secs(1);
 
 /// How many keys are remembered. Wrong keys count too, so without a limit a stranger could fill the memory.
 const CAPACITY: usize = 10_000;
 
 /// Tokens by application and key.
-#[derive(Debug)]
 pub(crate) struct ExchangeCache {
     compat: Compat,
     entries: Mutex<HashMap<Id, Arc<Entry>>>,
@@ -43,8 +44,16 @@ struct Entry {
 
 #[derive(Debug)]
 enum Outcome {
-    Token { token: Secret, until: Instant },
-    Refused { error: Error, until: Instant },
+    /// Good until then; from `refresh_at` on, another one is asked for.
+    Token {
+        token: Secret,
+        refresh_at: Instant,
+        until: Instant,
+    },
+    Refused {
+        error: Error,
+        until: Instant,
+    },
 }
 
 /// A token, and whether it was remembered rather than just exchanged.
@@ -70,28 +79,35 @@ impl ExchangeCache {
         F: Future<Output = Result<Exchanged>> + Send + 'static,
     {
         let entry = self.entry(id(app, key));
-        let landing = {
+        let (landing, good) = {
             let outcome = entry.outcome();
             let now = Instant::now();
-            match &*outcome {
-                Some(Outcome::Token { token, until }) if *until > now => {
-                    return Ok(Found { token: token.clone(), remembered: true });
-                }
+            let good = match &*outcome {
+                Some(Outcome::Token { token, until, .. }) if *until > now => Some(token.clone()),
                 Some(Outcome::Refused { error, until }) if *until > now => return Err(error.clone()),
-                _ => {}
-            }
-            // While the outcome is locked, so that nobody begins what has just ended.
-            entry.exchange.begin(|| {
-                let (work, entry, compat) = (exchange(), entry.clone(), self.compat);
-                async move {
-                    let sent = Instant::now();
-                    let exchanged = work.await;
-                    *entry.outcome() = Outcome::of(&exchanged, sent, compat);
-                    exchanged.map(|exchanged| exchanged.token)
+                _ => None,
+            };
+            match (&*outcome, good) {
+                (Some(Outcome::Token { refresh_at, .. }), Some(token)) if *refresh_at > now => {
+                    return Ok(Found { token, remembered: true });
                 }
-            })
+                // While the outcome is locked, so that nobody begins what has just ended.
+                (_, good) => (entry.exchange.begin(|| entry.clone().renew(exchange(), self.compat)), good),
+            }
         };
-        landing.wait().await.map(|token| Found { token, remembered: false })
+        match good {
+            Some(token) => Ok(Found { token, remembered: true }),
+            None => landing.wait().await.map(|token| Found { token, remembered: false }),
+        }
+    }
+
+    /// Does not take a token any more that was just exchanged and is no good: for a moment, its key is as good as refused.
+    pub(crate) fn refuse(&self, app: &AppId, key: &Secret, refused: &Secret, error: &Error) {
+        let entry = self.entry(id(app, key));
+        let mut outcome = entry.outcome();
+        if matches!(&*outcome, Some(Outcome::Token { token, .. }) if token == refused) {
+            *outcome = Some(Outcome::refused(error));
+        }
     }
 
     /// Forgets a token that was refused, unless another has taken its place.
@@ -131,33 +147,72 @@ impl ExchangeCache {
     }
 }
 
+/// How many, and no digests: of a weak key they tell enough to guess it.
+impl fmt::Debug for ExchangeCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExchangeCache").field("keys", &self.entries().len()).finish_non_exhaustive()
+    }
+}
+
 impl Entry {
+    async fn renew<F>(self: Arc<Self>, exchange: F, compat: Compat) -> Result<Secret>
+    where
+        F: Future<Output = Result<Exchanged>>,
+    {
+        let sent = Instant::now();
+        let exchanged = exchange.await;
+        let mut outcome = self.outcome();
+        *outcome = remember(outcome.take(), &exchanged, sent, compat);
+        drop(outcome);
+        exchanged.map(|exchanged| exchanged.token)
+    }
+
     fn outcome(&self) -> MutexGuard<'_, Option<Outcome>> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Outcome {
-    /// What is remembered of an exchange that was asked for at `sent`. An outage is not: it may be over.
-    fn of(exchanged: &Result<Exchanged>, sent: Instant, compat: Compat) -> Option<Self> {
-        match exchanged {
-            Ok(Exchanged { token, expires_in, .. }) => {
-                let keep = match compat {
-                    Compat::V2 => expires_in.saturating_sub(MARGIN),
-                    Compat::None => {
-                        let said = Some(*expires_in).filter(|life| !life.is_zero());
-                        let life = said.into_iter().chain(claimed_life(token)).min().unwrap_or_default();
-                        life.saturating_sub(MARGIN.min(life / PART))
-                    }
-                };
-                let until = sent.checked_add(keep)?;
-                Some(Self::Token { token: token.clone(), until })
-            }
-            Err(error) if error.kind() == ErrorKind::InvalidKey => {
-                Some(Self::Refused { error: error.clone(), until: Instant::now() + REFUSED })
-            }
-            Err(_) => None,
+/// What is remembered after an exchange that was asked for at `sent`.
+fn remember(
+    before: Option<Outcome>,
+    exchanged: &Result<Exchanged>,
+    sent: Instant,
+    compat: Compat,
+) -> Option<Outcome> {
+    match (exchanged, before) {
+        (Ok(Exchanged { token, expires_in, .. }), _) => {
+            let (refresh_after, life) = lives(token, *expires_in, compat);
+            let (refresh_at, until) = (sent.checked_add(refresh_after)?, sent.checked_add(life)?);
+            Some(Outcome::Token { token: token.clone(), refresh_at, until })
         }
+        (Err(error), _) if error.kind() == ErrorKind::InvalidKey => Some(Outcome::refused(error)),
+        // An outage says nothing of the token that there is.
+        (Err(_), Some(Outcome::Token { token, until, .. })) => {
+            Some(Outcome::Token { token, refresh_at: Instant::now() + REFUSED, until })
+        }
+        // Nor is it remembered: it may be over.
+        (Err(_), _) => None,
+    }
+}
+
+/// After how long another token is asked for, and how long this one is good.
+fn lives(token: &Secret, expires_in: Duration, compat: Compat) -> (Duration, Duration) {
+    match compat {
+        Compat::V2 => {
+            let kept = expires_in.saturating_sub(MARGIN);
+            (kept, kept)
+        }
+        Compat::None => {
+            let said = Some(expires_in).filter(|life| !life.is_zero());
+            let life = said.into_iter().chain(claimed_life(token)).min().unwrap_or_default();
+            (life.saturating_sub(MARGIN.min(life / PART)), life)
+        }
+    }
+}
+
+impl Outcome {
+    fn refused(error: &Error) -> Self {
+        Self::Refused { error: error.clone(), until: Instant::now() + REFUSED }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::{Error, ErrorKind, Result};
 /// thousand keys a second.
 pub(crate) const SIZE: usize = 16;
 
-/// How many wait for a place. More would not be served within anybody's time limit.
-const QUEUE: usize = 1024;
+/// How many wait for a place: as many keys as are remembered. More would not be served within anybody's time limit.
+const QUEUE: usize = 10_000;
 
 #[derive(Debug)]
 pub(crate) struct ExchangePool {

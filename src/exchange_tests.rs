@@ -44,8 +44,12 @@ async fn a_token_is_remembered_for_most_of_the_shorter_of_its_lives() {
         assert!(!get().await.unwrap().remembered);
         tokio::time::advance(Duration::from_secs(seconds) - Duration::from_millis(1)).await;
         assert!(get().await.unwrap().remembered, "{expires_in} {claims}");
+        // From then on another one is asked for, and nobody waits for it.
+        let again = || cache.get(&app, &key, || async { answer("again", 3600) });
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert!(!get().await.unwrap().remembered, "{expires_in} {claims}");
+        assert_ne!(again().await.unwrap().token.expose(), "again", "{expires_in} {claims}");
+        tokio::task::yield_now().await;
+        assert_eq!(again().await.unwrap().token.expose(), "again", "{expires_in} {claims}");
     }
 }
 
@@ -84,6 +88,53 @@ async fn a_refusal_is_remembered_shortly_and_an_outage_is_not() {
     tokio::time::advance(Duration::from_millis(200)).await;
     assert!(fail(ErrorKind::ExchangeUnavailable).await.is_err());
     assert!(get().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_costs_nothing_while_the_token_is_good_and_is_not_prolonged() {
+    let app = app();
+    let (cache, key) = (ExchangeCache::new(Compat::None), Secret::new("i.k"));
+    cache.get(&app, &key, || async { answer("a", 100) }).await.unwrap();
+    tokio::time::advance(Duration::from_secs(90)).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let fail = |kind| {
+        let asked = asked.clone();
+        cache.get(&app, &key, move || async move {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Err(Error::new(kind, "no"))
+        })
+    };
+    for attempts in 1..=9 {
+        for _ in 0..10 {
+            assert_eq!(fail(ErrorKind::ExchangeUnavailable).await.unwrap().token.expose(), "a");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), attempts);
+        tokio::time::advance(REFUSED).await;
+    }
+    tokio::time::advance(REFUSED).await;
+    assert!(fail(ErrorKind::ExchangeUnavailable).await.is_err(), "it is over");
+    // A key that was withdrawn is refused, good token or not.
+    cache.get(&app, &key, || async { answer("b", 100) }).await.unwrap();
+    tokio::time::advance(Duration::from_secs(90)).await;
+    assert!(fail(ErrorKind::InvalidKey).await.is_ok(), "not known yet");
+    tokio::task::yield_now().await;
+    assert_eq!(fail(ErrorKind::ExchangeUnavailable).await.err().unwrap().kind(), ErrorKind::InvalidKey);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_no_good_is_not_asked_for_again_at_every_call() {
+    let app = app();
+    let (cache, key) = (ExchangeCache::new(Compat::None), Secret::new("i.k"));
+    let get = |token| cache.get(&app, &key, move || async move { answer(token, 3600) });
+    let error = Error::new(ErrorKind::TokenNotYetValid, "token is not valid yet");
+    get("a").await.unwrap();
+    cache.refuse(&app, &key, &Secret::new("older"), &error);
+    assert!(get("b").await.unwrap().remembered);
+    cache.refuse(&app, &key, &Secret::new("a"), &error);
+    assert_eq!(get("b").await.err().unwrap().kind(), ErrorKind::TokenNotYetValid);
+    tokio::time::advance(REFUSED).await;
+    assert_eq!(get("b").await.unwrap().token.expose(), "b");
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@
 //! # Ok::<(), ttn_auth::Error>(())
 //! ```
 //!
-//! Or by route: `.route_layer(guard.require(Right::Devices))`. In a nested router paths are without the prefix that it is
+//! Or by route: `.route_layer(guard.require(Right::Devices))`, also within another guard: both have to let the caller in. In a nested router paths are without the prefix that it is
 //! nested under, for the guard as for the handlers.
 
 use std::future::Future;
@@ -38,7 +38,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::admission::{Admission, no_rule};
+use crate::admission::{Admission, no_rule, take};
 use crate::{Answers, AppId, Authenticator, Carrier, Error, ErrorKind, HttpAnswer, Policy, Result, Right};
 
 /// Guards an HTTP server: credentials are read from the `Authorization` header.
@@ -98,7 +98,7 @@ impl GuardLayer {
             }
             Err(error) => return Err(self.0.answers.http(&error)),
         };
-        let presented = CARRIER.extract(&parts.headers);
+        let presented = take(CARRIER, parts);
         let claims = async {
             let app = match &needs.app {
                 Some(app) => Some(app.clone()),
@@ -107,9 +107,6 @@ impl GuardLayer {
             self.0.admit(&needs, &presented, app.as_ref()).await
         };
         let claims = claims.await.map_err(|error: Error| self.0.answers.http(&error))?;
-        for name in CARRIER.names() {
-            parts.headers.remove(*name);
-        }
         parts.extensions.insert(claims);
         Ok(())
     }

@@ -3,7 +3,8 @@
 //! An access key is good for one application, and a right is one on an application; in V2's APIs it is field 1 of the
 //! request's message, `app_id`. So the layer reads the first message of a request and hands the whole request on as it
 //! was. A caller who is let in is known to the handler by their claims, an `Arc<Claims>` in the request's extensions; the
-//! credential itself is taken off the request.
+//! credential itself is taken off the request. A compressed message cannot be read: it is refused with 12, so a service behind the
+//! guard should not offer to accept them.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -46,7 +47,7 @@ use tonic::{Code, Status};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::admission::{Admission, needs_app, no_rule};
+use crate::admission::{Admission, needs_app, no_rule, take};
 use crate::grpc_message::{First, first, undecodable};
 use crate::layer::BoxError;
 use crate::policy::{Needs, prefixed};
@@ -88,7 +89,8 @@ impl GrpcGuardLayer {
         self
     }
 
-    /// For a server with one application: every request is about it, and messages are not read.
+    /// For a server with one application: every request is about it, and messages are not read. The handler must go by the same,
+    /// whatever a message says.
     #[must_use]
     pub fn with_app(self, app: AppId) -> Self {
         self.with_app_from(move |_| Ok(app.clone()))
@@ -144,7 +146,7 @@ impl GrpcGuardLayer {
             }
             Err(error) => return Err(self.refusal(&error)),
         };
-        let presented = CARRIER.extract(&parts.headers);
+        let presented = take(CARRIER, parts);
         let told = self.admission.app(&needs, &presented, parts).map_err(|error| self.refusal(&error))?;
         let (app, body) = match needs.app.clone().or(told) {
             None if needs_app(&needs, &presented) => {
@@ -155,9 +157,6 @@ impl GrpcGuardLayer {
         };
         let claims = self.admission.admit(&needs, &presented, app.as_ref()).await;
         let claims = claims.map_err(|error| self.refusal(&error))?;
-        for name in CARRIER.names() {
-            parts.headers.remove(*name);
-        }
         parts.extensions.insert(claims);
         Ok(body)
     }

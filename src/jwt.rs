@@ -76,7 +76,11 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 /// A segment's JSON, in which no name may occur twice: two readers could each take another one (RFC 7519, section 4).
 fn json<T: for<'de> Deserialize<'de>>(segment: &str, wrong: &'static str) -> Result<T> {
     let json = decode(segment)?;
-    // serde's own messages repeat values.
+    // serde takes an array for a struct.
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return Err(invalid(wrong));
+    }
+    // Its own messages repeat values.
     serde_json::from_slice::<Unique>(&json).map_err(|_| invalid(wrong))?;
     serde_json::from_slice(&json).map_err(|_| invalid(wrong))
 }

@@ -38,11 +38,15 @@ pub(crate) async fn read(path: PathBuf) -> Result<PublicKey> {
 
 /// The key that was kept, if there is one that nobody but this user can have written.
 pub(crate) async fn kept(path: PathBuf) -> io::Result<Option<PublicKey>> {
-    blocking(move || match File::open(path) {
+    blocking(move || match File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         file => {
             let file = file?;
-            check_mode(&file)?;
+            check_mode(&file.metadata()?)?;
+            // In a folder that others may write, the file need not be this user's, whatever its mode is.
+            if let Some(directory) = path.parent() {
+                check_mode(&directory.metadata()?)?;
+            }
             PublicKey::read(&text(file)?).map(Some).map_err(io::Error::other)
         }
     })
@@ -54,7 +58,7 @@ pub(crate) async fn keep(path: PathBuf, key: &PublicKey) -> io::Result<()> {
     let json = key.to_json();
     blocking(move || {
         if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
+            create(directory)?;
         }
         let next = path.with_extension(format!("{:016x}.tmp", fastrand::u64(..)));
         let write = || {
@@ -70,6 +74,14 @@ pub(crate) async fn keep(path: PathBuf, key: &PublicKey) -> io::Result<()> {
     .await
 }
 
+/// From its first moment on, nobody else can write into it.
+fn create(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)
+}
+
 fn text(file: File) -> io::Result<String> {
     let mut text = String::new();
     file.take(MAX_FILE).read_to_string(&mut text)?;
@@ -78,16 +90,19 @@ fn text(file: File) -> io::Result<String> {
 
 /// Whoever can write the file could have every token believed that he signs.
 #[cfg(unix)]
-fn check_mode(file: &File) -> io::Result<()> {
+fn check_mode(of: &fs::Metadata) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    if file.metadata()?.permissions().mode() & 0o022 != 0 {
-        return Err(io::Error::other("others may write it: make it private with chmod 600, or delete it"));
+    if of.permissions().mode() & 0o022 == 0 {
+        return Ok(());
     }
-    Ok(())
+    let what = if of.is_dir() { "its folder" } else { "it" };
+    Err(io::Error::other(format!(
+        "others may write {what}, so it is not believed: chmod go-w, or another folder"
+    )))
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &File) -> io::Result<()> {
+fn check_mode(_: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
@@ -131,8 +146,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path(folder.path(), "i");
         keep(path.clone(), &key()).await.unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
-        assert!(kept(path).await.unwrap_err().to_string().contains("chmod 600"));
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        mode(&path, 0o620);
+        assert!(kept(path.clone()).await.unwrap_err().to_string().contains("others may write it"));
+        mode(&path, 0o644);
+        assert!(kept(path.clone()).await.unwrap().is_some());
+        // As /tmp: another user's file has a mode of his choice.
+        mode(folder.path(), 0o1777);
+        assert!(kept(path).await.unwrap_err().to_string().contains("others may write its folder"));
     }
 
     #[tokio::test]

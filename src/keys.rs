@@ -87,7 +87,7 @@ impl KeySet {
     }
 
     /// Keeps what account servers tell in this directory, one file an issuer, so that the next start needs none of them. A
-    /// file that others may write is not believed.
+    /// file that others may write, or in a folder that they may write, is not believed.
     #[must_use]
     pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());

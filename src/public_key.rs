@@ -4,13 +4,16 @@
 //! the whole process, and to install that is for an application to decide, not for a library.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
+use ring::agreement::{self, ECDH_P256, EphemeralPrivateKey, agree_ephemeral};
+use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
-use x509_cert::der::Decode;
-use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
 use x509_cert::der::pem::{self, PemLabel};
+use x509_cert::der::{Decode, Reader, SliceReader};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use crate::{Error, ErrorKind, Result};
@@ -102,6 +105,13 @@ impl PublicKey {
             _ => return Err(wrong("ES256 needs a P-256 key, and RS256 an RSA key")),
         };
         let bytes = key.subject_public_key.as_bytes().ok_or_else(|| wrong("its bits are not whole bytes"))?;
+        match algorithm {
+            Algorithm::Es256 if !is_on_curve(bytes) => return Err(wrong("its point is not on the curve")),
+            Algorithm::Rs256 if !RSA_BITS.contains(&modulus_bits(bytes)) => {
+                return Err(wrong("an RSA key has 2048 to 8192 bits"));
+            }
+            _ => {}
+        }
         Ok(Self { algorithm, pem: pem.to_owned(), bytes: bytes.to_vec() })
     }
 
@@ -129,6 +139,29 @@ impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.algorithm.name())
     }
+}
+
+/// The keys that ring verifies with, and RFC 7518, section 3.3, allows.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+
+/// The size of an RSA key's modulus (PKCS#1, RFC 8017, appendix A.1.1); 0 if it is none.
+fn modulus_bits(pkcs1: &[u8]) -> usize {
+    let modulus = SliceReader::new(pkcs1).and_then(|mut reader| {
+        reader.sequence(|key| {
+            let modulus = UintRef::decode(key)?;
+            UintRef::decode(key)?;
+            Ok(modulus.as_bytes().to_vec())
+        })
+    });
+    let modulus = modulus.unwrap_or_default();
+    modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize)
+}
+
+/// Whether these bytes are a point of P-256: key agreement refuses what is none, while a verification only fails.
+fn is_on_curve(point: &[u8]) -> bool {
+    EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new())
+        .and_then(|own| agree_ephemeral(own, &agreement::UnparsedPublicKey::new(&ECDH_P256, point), |_| ()))
+        .is_ok()
 }
 
 fn wrong(what: &str) -> Error {
@@ -179,4 +212,23 @@ mod tests {
             assert!(!error.to_string().contains("AAAA"));
         }
     }
+
+    #[test]
+    fn a_key_that_nothing_can_be_verified_with_is_refused() {
+        let wrong = |pem: &str| PublicKey::read(pem).unwrap_err().message().to_owned();
+        assert_eq!(PublicKey::read(RSA_2048).unwrap().algorithm(), Algorithm::Rs256);
+        assert!(wrong(RSA_1024).ends_with("an RSA key has 2048 to 8192 bits"));
+        let pair = KeyPair::generate().unwrap();
+        let (_, mut der) = pem::decode_vec(pair.public_key_pem().as_bytes()).unwrap();
+        for (at, to) in [(der.len() - 1, !der[der.len() - 1]), (der.len() - 65, 5)] {
+            let was = std::mem::replace(&mut der[at], to);
+            let text = pem::encode_string("PUBLIC KEY", Default::default(), &der).unwrap();
+            assert!(wrong(&text).ends_with("its point is not on the curve"));
+            der[at] = was;
+        }
+        assert_eq!((modulus_bits(&[]), modulus_bits(&[0x30, 0]), modulus_bits(&[0x30, 0x80])), (0, 0, 0));
+    }
+
+    const RSA_1024: &str = "-----BEGIN PUBLIC KEY-----\nMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDQOEKYY1bKZq5t/FRed9NgiKUM\nbeRBu6wiXxlB4SH1EGXAqe9vQuR+A6hhAzt9i8WJxKCkl3Y/z7CXrlaSK638mzFY\n1BUF5qbXYaFbFwKARkdx1Q7VzexYjgI6qeDr3DbKrpU+Vg1Da5ixqc/bWYm0UI79\npjsxhYL9cqc57rh00QIDAQAB\n-----END PUBLIC KEY-----";
+    const RSA_2048: &str = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAx3FfLbRHNeU2SlLmATPC\naLcQzr+z/7TlD61KHG0Spju2ufNRPoBVcCiTiVqCKrFyBbDlS77uLyy6ynJkF5kW\ne59R5hVPnbWNEUTq+xnYHYtC9VwVbVQof0JrPzhFCja1EQ00/7IRCKcqsKEdJ+bm\n9lnb+GXT1Fksb34U3WpICJRv94imfriGWkV8bmFSAV4RfHeGvcDbrQ2RhwCqH9b+\nq76PwewFqJlwUDnW5k1LRKDhq6vCy8KXXNPcDb1gyHgAeyGjoT1nOIKv/+jnH4KV\ndYGn/Q6CLa2tKei8LMz/tyG3D7QiS2ugLiDTmzcigqk13SkFKyHCLZCqEiGpGi3a\nhwIDAQAB\n-----END PUBLIC KEY-----";
 }

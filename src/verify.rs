@@ -47,8 +47,8 @@ impl Verifier {
         self
     }
 
-    /// Takes tokens that expired, or become valid, so much earlier or later: for clocks that differ. In whole seconds;
-    /// default 0, as V2. RFC 7519, section 4.1.4, speaks of no more than a few minutes.
+    /// Takes tokens that expired, or become valid, so much earlier or later: for clocks that differ. A part of a
+    /// second counts as a whole one. Default 0, as V2. RFC 7519, section 4.1.4, speaks of no more than a few minutes.
     #[must_use]
     pub fn with_leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
@@ -69,7 +69,8 @@ impl Verifier {
         self
     }
 
-    /// The claims of a token, if it is genuine and its time is now. It is valid through the whole second that `exp` names.
+    /// The claims of a token, if it is genuine and its time is now. It is valid through the whole second that `exp` names. `aud`
+    /// is not looked at: V2's tokens have none.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidToken`], [`ErrorKind::UnknownIssuer`], [`ErrorKind::TokenExpired`] or
@@ -120,7 +121,7 @@ impl Verifier {
 
     fn check_times(&self, claims: &Claims) -> Result<()> {
         let now = seconds((self.clock)());
-        let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
+        let leeway = i64::try_from(self.leeway.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
         if claims.not_before.is_some_and(|from| now.saturating_add(leeway) < from) {
             return Err(refused(ErrorKind::TokenNotYetValid, "token is not valid yet"));
         }

@@ -244,3 +244,23 @@ async fn a_route_can_have_a_guard_of_its_own() {
     let key = format!("GET /fixed HTTP/1.1\nauthorization: Key {}", sandbox.access_key());
     assert_eq!(status(&address, &key).await, 200);
 }
+
+#[tokio::test]
+async fn a_guard_within_a_guard_knows_the_caller_too() {
+    let sandbox = sandbox().await;
+    let (token, other) = (mint(&sandbox, "kind=valid"), mint(&sandbox, "kind=otherapp"));
+    let policy = Policy::new().rule("/{*rest}", Access::Authenticated).unwrap();
+    let guard = GuardLayer::new(authenticator(&sandbox), policy);
+    let inner = Router::new()
+        .route("/applications/{app_id}/devices", get(seen))
+        .route_layer(guard.require(Right::Devices));
+    let address = serve(inner.layer(guard)).await;
+    for (token, expected) in [(&token, 200), (&other, 403), (&"x".to_owned(), 401)] {
+        for header in ["authorization: Bearer", "grpc-metadata-token:"] {
+            let request = format!("GET /applications/test-app/devices HTTP/1.1\n{header} {token}");
+            let (status, _, body) = raw(&address, &request).await;
+            assert_eq!(status, expected, "{body}");
+            assert!(status != 200 || body.ends_with(" connection"), "no other header is left: {body}");
+        }
+    }
+}

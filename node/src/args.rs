@@ -34,6 +34,12 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether there is a field of this name, its own and not its prototype's, whatever its value is.
+    pub(crate) fn has(&self, name: &str) -> Result<bool> {
+        let has = self.object.as_ref().map(|object| object.has_own_property(name)).transpose();
+        Ok(has.map_err(|error| unreadable(name, &error))?.unwrap_or_default())
+    }
+
     /// The names of the fields.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
         let names = self.object.as_ref().map(Object::keys).transpose();

@@ -61,7 +61,7 @@ pub(crate) fn allow(claims: &Fields, app: &ttn_auth::AppId, right: Right) -> Res
     read.scope = claims.texts("scope")?.unwrap_or_default();
     let apps = Fields::optional(claims.object("apps")?, "apps")?;
     // Only what is its own: `constructor` is a good id, and every object has one.
-    if apps.names()?.iter().any(|name| name == app.as_str())
+    if apps.has(app.as_str())?
         && let Some(rights) = apps.texts(app.as_str())?
     {
         read.apps.insert(app.as_str().to_owned(), rights);

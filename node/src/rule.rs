@@ -11,6 +11,10 @@ use crate::error::{guard, invalid};
 /// A right by its name.
 pub(crate) fn right(options: &Fields, field: &str) -> Result<Option<Right>> {
     let name = options.text(field)?;
+    // A misspelt constant must not open the door to whoever is known.
+    if name.is_none() && options.has(field)? {
+        return Err(invalid(format!("{field} is undefined or null; leave it out to ask for no right")));
+    }
     let wrong = |error: Error| invalid(format!("{field}: {}", error.message()));
     name.map(|name| name.parse().map_err(wrong)).transpose()
 }

@@ -334,6 +334,9 @@ test('allows takes the scope and the right; readUnverified says what anybody may
   for (const id of ['toString', '__proto__', 'constructor', '']) assert.equal(authenticator.allows({ scope: [`apps:${id}`], apps: {} }, id, 'devices'), false)
   assert.throws(() => authenticator.allows(claims, 'test-app', 'device'), { code: 'AUTH_INVALID_ARGUMENT', message: /no such right/ })
   assert.throws(() => authenticator.allows(undefined, 'test-app', 'devices'), { code: 'AUTH_INVALID_ARGUMENT' })
+  for (const right of [undefined, null]) {
+    await assert.rejects(authenticator.authenticate({}, { appId: 'test-app', right }), { code: 'AUTH_INVALID_ARGUMENT', message: /leave it out/ })
+  }
   assert.throws(() => authenticator.allows({ scope: 'apps:test-app' }, 'test-app', 'devices'), { code: 'AUTH_INVALID_ARGUMENT' })
 
   const forged = sandbox().mintToken({ kind: 'none', subject: 'me' })

@@ -233,12 +233,10 @@ for (const kind of Object.keys(SERVERS)) {
       assert.equal((await fetch(address + ROUTE, { headers: good() })).status, status, inspect(appId))
     }
     // Without a right whoever is known gets in.
-    for (const rule of [{}, { right: undefined }]) {
-      const { address } = await start(t, kind, { rule })
-      const elsewhere = `${address}/applications/other-app/devices/dev-1`
-      assert.equal((await fetch(elsewhere, { headers: good() })).status, 200)
-      assert.equal((await fetch(elsewhere)).status, 401)
-    }
+    const { address } = await start(t, kind, { rule: {} })
+    const elsewhere = `${address}/applications/other-app/devices/dev-1`
+    assert.equal((await fetch(elsewhere, { headers: good() })).status, 200)
+    assert.equal((await fetch(elsewhere)).status, 401)
   })
 }
 
@@ -247,6 +245,9 @@ test('wrong rules are found when the server is built', async () => {
   for (const [rule, expected] of [
     [{ right: 'device' }, /right: no such right; expected one of: .*devices/],
     [{ right: 5 }, /right must be a string/],
+    // A misspelt constant asks for nothing: it must not let in whoever is known.
+    [{ right: undefined }, /right is undefined or null; leave it out/],
+    [{ right: null }, /right is undefined or null; leave it out/],
     [{ rights: 'devices' }, /no option "rights"; there are: appId, right/],
     [{ appId: 5 }, /appId must be a string, or a function/],
     [{ appId: 'No App' }, /AppID not valid/],
@@ -265,6 +266,17 @@ test('wrong rules are found when the server is built', async () => {
     const { statusCode, body } = await early.inject({ url: '/', headers: good() })
     assert.equal(statusCode, 500)
     assert.ok(!body.includes('"in"'))
+  }
+})
+
+test('fastify: a route whose rule is misspelt is not open', async () => {
+  const authenticator = authenticatorOf()
+  for (const rules of [undefined, { right: 'devices' }]) {
+    const app = fastify()
+    await app.register(authenticator.fastify(rules))
+    for (const ttn of [undefined, null]) {
+      assert.throws(() => app.get('/', { config: { ttn } }, () => 'in'), { code: 'AUTH_INVALID_ARGUMENT' })
+    }
   }
 })
 
@@ -341,10 +353,13 @@ test('fastify: a rule for every route, and routes that are open', async (t) => {
   app.get('/applications/:app_id/devices', async (request) => request.auth.subject)
   app.get('/applications/:app_id/settings', { config: { ttn: { right: 'settings' } } }, async () => 'in')
   await app.register(async (child) => child.get('/child/:app_id', async () => 'in'))
+  // The plugin's right still counts where a route says something else.
+  app.get('/test', { config: { ttn: { appId: 'test-app' } } }, async () => 'in')
+  app.get('/other', { config: { ttn: { appId: 'other-app' } } }, async () => 'in')
   const ask = async (url, headers) => (await app.inject({ url, headers })).statusCode
   const onlyDevices = { authorization: `Bearer ${sandbox().mintToken({ rights: ['devices'] })}` }
   assert.deepEqual((await app.inject('/healthz')).json(), { auth: null })
-  for (const [url, status] of [['/applications/test-app/devices', 200], ['/child/test-app', 200], ['/applications/test-app/settings', 403], ['/child/other-app', 403]]) {
+  for (const [url, status] of [['/applications/test-app/devices', 200], ['/child/test-app', 200], ['/applications/test-app/settings', 403], ['/child/other-app', 403], ['/test', 200], ['/other', 403]]) {
     assert.equal(await ask(url, onlyDevices), status, url)
     assert.equal(await ask(url), 401, url)
   }

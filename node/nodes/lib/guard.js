@@ -73,7 +73,7 @@ class Guard {
     const { authenticator, right, fixed } = this.#rule;
     const appId = fixed ? fixed.appId : fromPath(msg.req);
     try {
-      const claims = await this.#untilClosed(authenticator.authenticate(headers, { appId, right }));
+      const claims = await this.#untilClosed(authenticator.authenticate(headers, right ? { appId, right } : { appId }));
       return authOf(authenticator, claims, appId);
     } catch (error) {
       // Nothing that a caller sends is an invalid argument then.
