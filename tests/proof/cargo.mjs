@@ -28,7 +28,7 @@ export async function cargoTest(crate, files) {
 /**
  * Starts a program or an example, and waits for its first line.
  * @param {object} t  the proof: what the program prints is evidence, and it ends when the proof does
- * @param {string[]} target  `['--bin', name]` or `['--example', name, '--features', ..]`
+ * @param {string[]} target  `['--bin', name]` or `['--example', name, '--all-features']`
  * @param {object} options  arguments, environment; `quiet` if what it prints is no evidence
  */
 export async function cargoStart(t, crate, target, { args = [], env = {}, quiet = false } = {}) {

@@ -53,16 +53,16 @@ function overHttp(t, server, appId, devId, maxSockets) {
     const started = performance.now()
     const end = (code, message) => resolve({ ok: code === 200, code, message, ms: performance.now() - started })
     const headers = { authorization: `${kind === 'key' ? 'Key' : 'Bearer'} ${secret}` }
-    const call = () => {
+    const call = (tries) => {
       const outgoing = request({ host: '127.0.0.1', port: server.port, path, headers, agent }, (answer) => {
         answer.resume().on('end', () => end(answer.statusCode)).on('error', (error) => end(0, error.message))
       })
       outgoing.setTimeout(limit, () => outgoing.destroy(new Error('no answer')))
       // A server closes a kept connection when it likes, also while the next request is on its way.
-      outgoing.on('error', (error) => (outgoing.reusedSocket && error.code === 'ECONNRESET' ? call() : end(0, error.message)))
+      outgoing.on('error', (error) => (error.code === 'ECONNRESET' && tries > 0 ? call(tries - 1) : end(0, error.message)))
       outgoing.end()
     }
-    call()
+    call(2)
   })
 }
 

@@ -8,7 +8,7 @@ import { root } from '../../scripts/prepare.mjs'
 import { cargoStart, started } from './cargo.mjs'
 import { HOST } from './port.mjs'
 
-const rust = (name) => (t, env) => cargoStart(t, 'ttn-auth', ['--example', name, '--features', 'server'], { env })
+const rust = (name) => (t, env) => cargoStart(t, 'ttn-auth', ['--example', name, '--all-features'], { env })
 
 const node = (file) => (t, env) =>
   started(t, spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } }), file)
