@@ -92,9 +92,17 @@ async fn a_remembered_token_that_is_refused_is_exchanged_once_more() {
     ahead.store(7200, Ordering::SeqCst);
     let error = authenticator.authenticate(&presented, &app()).await.unwrap_err();
     assert_eq!((error.kind(), sandbox.exchanges()), (ErrorKind::TokenExpired, 2));
+    // And not at every call: for a moment, the key is as good as refused.
+    let again = authenticator.authenticate(&presented, &app()).await;
+    assert_eq!((again.unwrap_err().kind(), sandbox.exchanges()), (ErrorKind::TokenExpired, 2));
     ahead.store(0, Ordering::SeqCst);
-    authenticator.authenticate(&presented, &app()).await.unwrap();
-    assert_eq!(sandbox.exchanges(), 2);
+    let good = async {
+        while authenticator.authenticate(&presented, &app()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), good).await.expect("it stays refused");
+    assert_eq!(sandbox.exchanges(), 3);
 }
 
 #[tokio::test]
