@@ -12,7 +12,7 @@ import { after, prove, until } from './proof.mjs'
 import { SERVERS, startServer } from './servers.mjs'
 
 /** An authenticator's own time limit in milliseconds, and how late an answer may be on a busy machine. */
-const [LIMIT, LATE] = [10_000, 4000]
+const [LIMIT, LATE] = [10_000, 2000]
 
 /** How many exchanges an authenticator has under way at once, unless told otherwise. */
 const POOL = 16
@@ -20,8 +20,8 @@ const POOL = 16
 /** How long a key that was read is believed although signatures fail (src/key_slot.rs). */
 const PAUSE = 10_000
 
-/** Whoever waits for the account server waits 8 s. Anybody else has an answer within this, also on a busy machine. */
-const PROMPT = 5000
+/** Whoever waits for the account server waits 8 s; whoever has an answer before that, however busy the machine, did not. */
+const PROMPT = 8000
 
 const EXCHANGE = '/api/v2/applications/token'
 
@@ -114,7 +114,8 @@ await prove(async (t) => {
 
   /** The account server takes every request, and answers none. */
   async function silent() {
-    const wrong = t.size(1500, 150)
+    // More than may be under way and wait for a turn (1,024): the rest is refused at once.
+    const wrong = t.size(1200, 150)
     const known = await secrets.key()
     const tokens = await Promise.all(Array.from({ length: 20 }, () => secrets.token()))
     const late = await secrets.key()
@@ -140,7 +141,8 @@ await prove(async (t) => {
       const odd = ends.filter(({ code }) => code !== cannotTell)
       t.check(odd.length === 0, `${name}: keys that cannot be exchanged got ${codes(odd)} instead of ${cannotTell}`)
       const latest = Math.max(...ends.map(({ ms }) => ms))
-      t.check(latest < LIMIT + LATE, `${name}: the last was told after ${Math.round(latest)} ms`)
+      // What the others had to wait at the same time is the machine's doing.
+      t.check(latest < LIMIT + LATE + slowest, `${name}: the last was told after ${Math.round(latest)} ms, others after ${Math.round(slowest)} ms`)
       const peak = (await proxy.seen()).peaks[EXCHANGE]
       // The account server hears a little later than the next ones begin that the first have given up.
       t.check(peak >= POOL && peak <= 2 * POOL, `${name}: ${peak} exchanges were under way at once, ${POOL} are allowed`)
