@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::account_address::split;
 use crate::account_answer::{Exchanged, Refreshed, TokenAnswer, refusal, unavailable};
 use crate::account_login::{Login, encoded, plain};
 use crate::address::Address;
@@ -73,7 +73,7 @@ impl AccountServer {
     /// # Errors
     /// Those of [`new`](Self::new); [`ErrorKind::InvalidArgument`] if the certificate cannot be read.
     pub fn with_ca(address: &str, ca: Option<&str>) -> Result<Self> {
-        let (base, login) = base(address)?;
+        let (base, login) = split(address)?;
         let origin = Address::parse(&base.origin().ascii_serialization())?;
         origin.require_private(false)?;
         let mut builder = reqwest::Client::builder()
@@ -261,37 +261,6 @@ impl fmt::Debug for AccountServer {
             .field("login", &self.login)
             .finish()
     }
-}
-
-/// The address without anything secret in it, and who asks there if it says so.
-fn base(address: &str) -> Result<(Url, Login)> {
-    let wrong = |what: &str| {
-        let message = format!("the account server's address is not valid: {what}");
-        Error::new(ErrorKind::InvalidArgument, message)
-    };
-    let mut base = Url::parse(address.trim()).map_err(|_| wrong("expected https://host"))?;
-    if !matches!(base.scheme(), "http" | "https") {
-        return Err(wrong("its scheme is neither http nor https"));
-    }
-    base.set_query(None);
-    base.set_fragment(None);
-    let path = base.path().trim_end_matches('/').to_owned();
-    base.set_path(&path);
-    let login = match (base.username(), base.password()) {
-        ("", None) => Login::Nobody,
-        ("", _) | (_, None) => {
-            return Err(wrong("before the @ it needs a client id and its secret: id:secret@"));
-        }
-        (id, Some(secret)) => {
-            let text =
-                |text| percent_decode_str(text).decode_utf8().map_err(|_| wrong("the client before the @"));
-            Login::Client { id: text(id)?.into_owned(), secret: Secret::new(text(secret)?) }
-        }
-    };
-    // Neither fails for http and https.
-    let _ = base.set_username("");
-    let _ = base.set_password(None);
-    Ok((base, login))
 }
 
 /// The same, naming what was refused.

@@ -109,18 +109,17 @@ impl Authenticator {
         })?;
         let (server, key) = self.route(key)?;
         let exchange = || server.clone().exchange(app.clone(), key.clone());
-        let Found { token, remembered } = self.cache.get(app, &key, exchange).await?;
-        let mut verified = (self.verifier.verify(&token).await, token);
+        let Found { mut token, remembered } = self.cache.get(app, &key, exchange).await?;
+        let mut verified = self.verifier.verify(&token).await;
         if self.compat == Compat::V2 {
-            return verified.0;
+            return verified;
         }
-        if remembered && is_refused(&verified.0) {
+        if remembered && verified.as_ref().is_err_and(Error::refuses_token) {
             // It was good once: expired early, or signed with a key since replaced. V2 would fail until it forgets it.
-            self.cache.invalidate(app, &key, &verified.1);
-            let Found { token, .. } = self.cache.get(app, &key, exchange).await?;
-            verified = (self.verifier.verify(&token).await, token);
+            self.cache.invalidate(app, &key, &token);
+            token = self.cache.get(app, &key, exchange).await?.token;
+            verified = self.verifier.verify(&token).await;
         }
-        let (verified, token) = verified;
         if let Err(error) = &verified
             && error.refuses_token()
         {
@@ -151,10 +150,6 @@ impl Authenticator {
             }
         }
     }
-}
-
-fn is_refused(verified: &Result<Arc<Claims>>) -> bool {
-    verified.as_ref().is_err_and(Error::refuses_token)
 }
 
 #[cfg(test)]

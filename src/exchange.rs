@@ -83,17 +83,17 @@ impl ExchangeCache {
             let outcome = entry.outcome();
             let now = Instant::now();
             let good = match &*outcome {
-                Some(Outcome::Token { token, until, .. }) if *until > now => Some(token.clone()),
+                Some(Outcome::Token { token, refresh_at, until }) if *until > now => {
+                    if *refresh_at > now {
+                        return Ok(Found { token: token.clone(), remembered: true });
+                    }
+                    Some(token.clone())
+                }
                 Some(Outcome::Refused { error, until }) if *until > now => return Err(error.clone()),
                 _ => None,
             };
-            match (&*outcome, good) {
-                (Some(Outcome::Token { refresh_at, .. }), Some(token)) if *refresh_at > now => {
-                    return Ok(Found { token, remembered: true });
-                }
-                // While the outcome is locked, so that nobody begins what has just ended.
-                (_, good) => (entry.exchange.begin(|| entry.clone().renew(exchange(), self.compat)), good),
-            }
+            // While the outcome is locked, so that nobody begins what has just ended.
+            (entry.exchange.begin(|| entry.clone().renew(exchange(), self.compat)), good)
         };
         match good {
             Some(token) => Ok(Found { token, remembered: true }),

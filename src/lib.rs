@@ -52,6 +52,8 @@ mod vault;
 #[cfg(feature = "http")]
 mod account;
 #[cfg(feature = "http")]
+mod account_address;
+#[cfg(feature = "http")]
 mod account_answer;
 #[cfg(feature = "http")]
 mod account_login;

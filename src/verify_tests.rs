@@ -128,6 +128,19 @@ async fn what_is_not_a_jwt_is_refused() {
 }
 
 #[tokio::test]
+async fn each_issuer_signs_for_itself_only() {
+    let ((one, lenient), (other, _)) = (setup(), setup());
+    let keys = KeySet::new().with_key("one", public(&one)).with_key("other", public(&other));
+    let verifier = Verifier::new(keys).with_clock(lenient.clock.clone()).with_missing_expiry_allowed();
+    for (key, issuer, good) in
+        [(&one, "one", true), (&other, "other", true), (&one, "other", false), (&other, "one", false)]
+    {
+        let token = Secret::new(sign(key, ES256, &format!(r#"{{"iss":"{issuer}"}}"#)));
+        assert_eq!(verifier.verify(&token).await.is_ok(), good, "{issuer}");
+    }
+}
+
+#[tokio::test]
 async fn clocks_may_differ_by_the_leeway() {
     let (key, verifier) = setup();
     let verifier = verifier.with_leeway(Duration::from_millis(29_001));
