@@ -651,7 +651,7 @@ export interface AuthenticateOptions {
   carrier?: 'header' | 'metadata'
   /** The application that the call is about. An access key needs it, and so does a `right`. */
   appId?: string
-  /** The right that the caller needs on it. */
+  /** The right that the caller needs on it. Leave it out for none: undefined is refused, as a misspelt constant is. */
   right?: Right
 }
 
@@ -705,7 +705,7 @@ export interface GuardRule<Request> {
    * let in. Default: `params.app_id`, or `params.appId`.
    */
   appId?: string | ((request: Request) => string | undefined | PromiseLike<string | undefined>)
-  /** The right that a caller needs on it. Default: none, whoever is known is let in. */
+  /** The right that a caller needs on it. Left out: none, whoever is known is let in; undefined is refused, as a misspelt constant is. */
   right?: Right
 }
 

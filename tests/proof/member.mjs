@@ -1,5 +1,6 @@
 // One of many processes that share a token through a store: it calls all the time, and tells how that went. Started by
 // child.mjs.
+import { answer } from './commands.mjs'
 import { Evidence } from './evidence.mjs'
 import { clients, Credentials, failures, kinds, readDevice, TokenSource } from './calls.mjs'
 import { closedLoop } from './load.mjs'
@@ -55,11 +56,4 @@ const commands = {
   },
 }
 
-process.on('message', async ({ id, command, args }) => {
-  try {
-    process.send({ id, value: await commands[command](...args) })
-  } catch (error) {
-    process.send({ id, error: error.stack })
-  }
-})
-process.on('disconnect', () => process.exit())
+answer(commands)

@@ -2,6 +2,8 @@
 // told over IPC. Started by child.mjs.
 import { createRequire } from 'node:module'
 
+import { answer } from './commands.mjs'
+
 const { Sandbox } = createRequire(import.meta.url)('../../node/index.js')
 
 let sandbox
@@ -18,12 +20,4 @@ const commands = {
   call: (name, ...args) => sandbox[name](...args),
 }
 
-process.on('message', async ({ id, command, args }) => {
-  try {
-    process.send({ id, value: await commands[command](...args) })
-  } catch (error) {
-    process.send({ id, error: error.stack })
-  }
-})
-// Its parent may be killed too.
-process.on('disconnect', () => process.exit())
+answer(commands)

@@ -1,4 +1,5 @@
 // A proxy in front of an account server as a process of its own, which does what it is told over IPC. Started by child.mjs.
+import { answer } from './commands.mjs'
 import { FaultProxy } from './fault-proxy.mjs'
 
 let proxy
@@ -12,11 +13,4 @@ const commands = {
   seen: () => ({ paths: proxy.paths, peaks: proxy.peaks }),
 }
 
-process.on('message', async ({ id, command, args }) => {
-  try {
-    process.send({ id, value: await commands[command](...args) })
-  } catch (error) {
-    process.send({ id, error: error.stack })
-  }
-})
-process.on('disconnect', () => process.exit())
+answer(commands)
