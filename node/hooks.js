@@ -3,12 +3,13 @@
 
 const { bridge } = require('./bridge.js')
 const { answered, build } = require('./error.js')
+const { flat } = require('./flat.js')
 const { presented } = require('./presented.js')
 const { body, entries, query } = require('./request.js')
 
 /** The functions for one loaded addon. */
 function hooks(native) {
-  // The signal of each call in flight, by the call's number (src/promise.rs), and the calls of each signal. One listener
+  // The signal of each call in flight, by the call's number (src/calls.rs), and the calls of each signal. One listener
   // serves all calls of a signal: Node warns of a leak when there are more than ten.
   const signals = new Map()
   const watched = new WeakMap()
@@ -18,6 +19,8 @@ function hooks(native) {
     error: build,
     answered,
     parse: (text) => JSON.parse(text),
+    flat: flat(native),
+    nothing() {},
     stringify: (value) => JSON.stringify(value),
     environment: (name) => process.env[name],
     body,

@@ -20,6 +20,11 @@ use crate::{Error, ErrorKind, Result};
 /// # Errors
 /// [`ErrorKind::InvalidArgument`], naming the field, without its value: it may be a key.
 pub fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
+    // Following the path costs as much as reading.
+    serde_json::from_slice(text).or_else(|_| explained(text))
+}
+
+fn explained<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     serde_path_to_error::deserialize(&mut reader)
         .and_then(|message| {
@@ -181,7 +186,9 @@ fn read_hex<'de, D: Deserializer<'de>>(from: D, length: usize) -> Result<Vec<u8>
 }
 
 fn hex_text(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)]));
+    bytes.iter().flat_map(digits).collect()
 }
 
 macro_rules! hex {

@@ -185,7 +185,7 @@ pub use client::{CallOptions, Client};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use discovery::{DEFAULT_DISCOVERY, Discovery};
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub use manager::{ApplicationManager, DevicePage, Page};
+pub use manager::{ApplicationManager, DevicePage, Page, ToJson, WriteAnswer};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use retry::RetryPolicy;
 

@@ -56,6 +56,30 @@ pub struct ApplicationManager {
     options: CallOptions,
 }
 
+/// What a binding makes of an answer, such as its JSON.
+pub trait WriteAnswer {
+    /// What it makes.
+    type Written;
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// If the answer cannot be written.
+    fn write<T: Serialize>(self, answer: &T) -> Result<Self::Written>;
+}
+
+/// Writes an answer as V2's documented JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct ToJson;
+
+impl WriteAnswer for ToJson {
+    type Written = String;
+
+    fn write<T: Serialize>(self, answer: &T) -> Result<String> {
+        to_json(answer)
+    }
+}
+
 /// One call: its gRPC name, and its route, if there is one.
 struct Rpc {
     name: &'static str,
@@ -72,22 +96,30 @@ macro_rules! rpcs {
                 $(#[$doc])*
                 pub async fn $function(&self, request: &$request) -> Result<$answer> {
                     let route = None$(.or(Some((Method::$method, $path))))?;
-                    self.call(Rpc { name: stringify!($name), route }, request, &Page::default())
+                    self.made(Rpc { name: stringify!($name), route }, request, &Page::default())
                         .await
                         .map(|(answer, _)| answer)
                 }
             )*
 
-            /// A call by its gRPC name, such as `GetDevice`, with its messages as V2's documented JSON. For bindings.
+            /// A call by its gRPC name, such as `GetDevice`, with its request as V2's documented JSON. For bindings.
             ///
             /// # Errors
             /// [`ErrorKind::InvalidArgument`] for JSON that is not the message, [`ErrorKind::Unimplemented`] for an unknown
-            /// name; otherwise those of the call.
-            pub async fn call_json(&self, name: &str, request: &str, page: Page) -> Result<String> {
+            /// name; otherwise those of the call, and of `to`.
+            pub async fn call<W: WriteAnswer>(
+                &self,
+                name: &str,
+                request: &str,
+                page: Page,
+                to: W,
+            ) -> Result<W::Written> {
                 match name {
-                    $(stringify!($name) => to_json(&self.$function(&from_json(request.as_bytes())?).await?),)*
+                    $(stringify!($name) => {
+                        to.write(&self.$function(&from_json(request.as_bytes())?).await?)
+                    })*
                     "GetDevicesForApplication" => {
-                        to_json(&self.get_devices(&from_json(request.as_bytes())?, page).await?)
+                        to.write(&self.get_devices(&from_json(request.as_bytes())?, page).await?)
                     }
                     _ => Err(Error::new(ErrorKind::Unimplemented, format!("ApplicationManager has no call {name:?}"))),
                 }
@@ -135,7 +167,7 @@ impl ApplicationManager {
     pub async fn get_devices(&self, application: &ApplicationIdentifier, page: Page) -> Result<DevicePage> {
         let route = Some((Method::GET, "/applications/{app_id}/devices"));
         let rpc = Rpc { name: "GetDevicesForApplication", route };
-        let (DeviceList { devices }, headers) = self.call(rpc, application, &page).await?;
+        let (DeviceList { devices }, headers) = self.made(rpc, application, &page).await?;
         let count = |names: [&str; 2]| {
             let value = names.iter().find_map(|name| headers.get(*name))?;
             value.to_str().ok()?.parse().ok()
@@ -146,7 +178,7 @@ impl ApplicationManager {
         Ok(DevicePage { devices, total: count(["total", "grpc-metadata-total"]).unwrap_or(here), selected })
     }
 
-    async fn call<Q, A>(&self, rpc: Rpc, request: &Q, page: &Page) -> Result<(A, HeaderMap)>
+    async fn made<Q, A>(&self, rpc: Rpc, request: &Q, page: &Page) -> Result<(A, HeaderMap)>
     where
         Q: Message + Serialize + Named,
         A: Message + DeserializeOwned + Default,

@@ -6,7 +6,7 @@ use support::{APP, app, clients, device, id, sandbox};
 use ttn_auth::proto::handler::{
     Application, ApplicationIdentifier, DryDownlinkMessage, DryUplinkMessage, SimulatedUplinkMessage,
 };
-use ttn_auth::{ErrorKind, Page, Transport, to_json};
+use ttn_auth::{ErrorKind, Page, ToJson, Transport, to_json};
 
 #[tokio::test]
 async fn a_device_is_set_read_listed_and_deleted_every_way_with_the_same_answers() {
@@ -125,8 +125,9 @@ async fn the_json_face_gives_the_same_json_over_both() {
     for (_, client) in clients(&sandbox) {
         let manager = client.application_manager();
         let device =
-            manager.call_json("GetDevice", r#"{"appId":"test-app","dev_id":"dev-1"}"#, Page::default());
-        let list = manager.call_json("GetDevicesForApplication", r#"{"app_id":"test-app"}"#, Page::new(1, 0));
+            manager.call("GetDevice", r#"{"appId":"test-app","dev_id":"dev-1"}"#, Page::default(), ToJson);
+        let list =
+            manager.call("GetDevicesForApplication", r#"{"app_id":"test-app"}"#, Page::new(1, 0), ToJson);
         answers.push((device.await.unwrap(), list.await.unwrap()));
         for (name, request, kind) in [
             ("GetDevice", "{", ErrorKind::InvalidArgument),
@@ -135,7 +136,7 @@ async fn the_json_face_gives_the_same_json_over_both() {
             ("NoSuchCall", "{}", ErrorKind::Unimplemented),
         ] {
             assert_eq!(
-                manager.call_json(name, request, Page::default()).await.unwrap_err().kind(),
+                manager.call(name, request, Page::default(), ToJson).await.unwrap_err().kind(),
                 kind,
                 "{request}"
             );

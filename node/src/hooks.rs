@@ -13,7 +13,7 @@ use napi::bindgen_prelude::{
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
-use crate::{bridge, events, promise};
+use crate::{bridge, calls, events};
 
 /// Code, kind, message, hint, transient, gRPC code, HTTP status, the causes' texts, and the cause itself where it is a
 /// JavaScript value.
@@ -39,6 +39,7 @@ struct Hooks {
     error: FunctionRef<FnArgs<ErrorFields<'static>>, Unknown<'static>>,
     answered: FunctionRef<FnArgs<AnswerFields<'static>>, Unknown<'static>>,
     parse: FunctionRef<String, Unknown<'static>>,
+    flat: FunctionRef<FnArgs<(Unknown<'static>, u32)>, Object<'static>>,
     stringify: FunctionRef<Unknown<'static>, Option<String>>,
     body: FunctionRef<Unknown<'static>, Either<String, Uint8Array>>,
     query: FunctionRef<Unknown<'static>, String>,
@@ -65,6 +66,7 @@ pub fn register(functions: Object) -> Result<()> {
         error: function(&functions, "error")?,
         answered: function(&functions, "answered")?,
         parse: function(&functions, "parse")?,
+        flat: function(&functions, "flat")?,
         stringify: function(&functions, "stringify")?,
         body: function(&functions, "body")?,
         query: function(&functions, "query")?,
@@ -80,6 +82,7 @@ pub fn register(functions: Object) -> Result<()> {
     let old = HOOKS.with(|slot| slot.borrow_mut().replace(Rc::new(hooks)));
     drop(old);
     bridge::open(&function(&functions, "receive")?)?;
+    calls::open(&function(&functions, "nothing")?)?;
     events::install();
     Ok(())
 }
@@ -87,7 +90,7 @@ pub fn register(functions: Object) -> Result<()> {
 /// Called by a signal's listener: ends the call of this number, if it is still in flight.
 #[napi(catch_unwind, skip_typescript)]
 pub fn cancel(call: u32) {
-    promise::cancel(call);
+    calls::cancel(call);
 }
 
 fn call<Args, Return>(
@@ -118,6 +121,11 @@ pub(crate) fn answered<'a>(env: &'a Env, fields: AnswerFields<'a>) -> Result<Unk
 /// `JSON.parse`.
 pub(crate) fn parse<'a>(env: &'a Env, text: String) -> Result<Unknown<'a>> {
     call(env, |hooks| &hooks.parse, text)
+}
+
+/// So many values from a flat text, as a list.
+pub(crate) fn flat<'a>(env: &'a Env, text: Unknown<'a>, count: u32) -> Result<Object<'a>> {
+    call(env, |hooks| &hooks.flat, FnArgs::from((text, count)))
 }
 
 /// `JSON.stringify`; nothing for what JSON cannot say, such as a function.

@@ -1,14 +1,16 @@
 //! `Client`'s named calls: ApplicationManager's eleven, with V2's documented JSON as plain objects.
 
 use napi::Env;
-use napi::bindgen_prelude::{Object, ToNapiValue, Unknown};
+use napi::bindgen_prelude::{Object, Unknown};
 use napi_derive::napi;
 use ttn_auth::Page;
 
 use crate::args::{self, Fields};
 use crate::client::{Client, call_options};
-use crate::hooks;
-use crate::promise::{Call, promise};
+use crate::flat::ToJavaScript;
+use crate::flat_writer;
+use crate::outcome::Answer;
+use crate::promise::{Call, promise_answer};
 
 impl Client {
     /// One of ApplicationManager's calls.
@@ -19,6 +21,8 @@ impl Client {
         request: Unknown<'a>,
         options: Option<Unknown<'a>>,
     ) -> napi::Result<Object<'a>> {
+        // The others answer with an empty message, which is nothing to JavaScript.
+        let has_answer = name.starts_with("Get") || name.starts_with("Dry");
         let prepare = || {
             let options = Fields::optional(options, "options")?;
             let manager = self.inner.application_manager().with_options(call_options(&options)?);
@@ -27,16 +31,13 @@ impl Client {
                 (page.limit, page.offset) = (options.count("limit")?, options.count("offset")?);
             }
             let request = args::json(env, request, "the request")?;
-            let future = async move { manager.call_json(name, &request, page).await };
+            let future = async move {
+                let answer = manager.call(name, &request, page, ToJavaScript).await?;
+                Ok(if has_answer { answer } else { Answer::Flat(flat_writer::nothing()) })
+            };
             Ok(Call { future, signal: options.value("signal")? })
         };
-        // The others answer with an empty message, which is nothing to JavaScript.
-        let has_answer = name.starts_with("Get") || name.starts_with("Dry");
-        promise(
-            env,
-            prepare,
-            move |env, json| if has_answer { hooks::parse(env, json) } else { ().into_unknown(env) },
-        )
+        promise_answer(env, prepare)
     }
 }
 
