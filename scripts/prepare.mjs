@@ -13,13 +13,18 @@ const sources = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'proto', 'src', 'sandbo
 
 /** Installs and builds what is missing. Its output goes to stderr: stdout belongs to the caller. */
 export function prepare() {
-  const lock = join(root, 'node_modules', '.package-lock.json')
-  if (!existsSync(lock) || newest('package-lock.json') > statSync(lock).mtimeMs) run('npm', ['ci', '--no-audit', '--no-fund'])
+  install()
   // Asking cargo each time would copy the addon anew under the feet of processes that have it loaded.
   if (addonTime() > Math.max(...sources.map(newest))) return
   const cargo = spawnSync('cargo', ['--version'], { stdio: 'ignore' })
   if (cargo.error || cargo.status !== 0) throw new Error('Rust is needed to build the addon: https://rustup.rs')
   run('npm', ['run', 'build:debug'])
+}
+
+/** Only the npm packages. */
+export function install() {
+  const lock = join(root, 'node_modules', '.package-lock.json')
+  if (!existsSync(lock) || newest('package-lock.json') > statSync(lock).mtimeMs) run('npm', ['ci', '--no-audit', '--no-fund'])
 }
 
 function run(command, args) {
