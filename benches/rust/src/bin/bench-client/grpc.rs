@@ -27,7 +27,10 @@ pub(crate) async fn connect(setup: &Setup) -> Outcome<Vec<impl Caller>> {
         channels.push(endpoint.connect().await?);
     }
     let token = setup.token.parse()?;
-    let tonic = |n: usize| Tonic { client: Grpc::new(channels[n % CONNECTIONS].clone()), token: MetadataValue::clone(&token) };
+    let tonic = |n: usize| Tonic {
+        client: Grpc::new(channels[n % CONNECTIONS].clone()),
+        token: MetadataValue::clone(&token),
+    };
     Ok((0..setup.most).map(tonic).collect())
 }
 

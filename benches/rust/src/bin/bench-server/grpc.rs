@@ -26,7 +26,11 @@ pub(crate) async fn serve(stream: Box<dyn Stream>, message: Bytes) -> Outcome<()
     Ok(())
 }
 
-async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, message: Bytes) -> Outcome<()> {
+async fn answer(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    message: Bytes,
+) -> Outcome<()> {
     let known = request.uri().path() == METHOD && request.headers().contains_key("token");
     let mut body = request.into_body();
     while let Some(data) = body.data().await {
