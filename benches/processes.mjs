@@ -16,7 +16,7 @@ export async function startServer({ server, proto }) {
 
 /**
  * A contestant, ready for rounds.
- * @param {object} programs  `node` and `client`, what runs contestants of JavaScript and of Rust
+ * @param {object} programs  `node` and `client`, what runs contestants of JavaScript and of Rust; `package`, where we are
  * @param {{name: string, file?: string, argument?: string}} contestant  without a file one of Rust
  * @param {object} setup  what it has to know
  * @param {object} [env]  more of its environment
@@ -26,7 +26,7 @@ export async function startContestant(programs, { name, file, argument }, setup,
   const command = file
     ? asClient(programs.node, ['--no-warnings', path('child.mjs'), path(`contestants/${file}.mjs`), ...(argument ? [argument] : [])])
     : asClient(programs.client, [argument])
-  const { child, next, stop } = talk(command, name, env)
+  const { child, next, stop } = talk(command, name, { ...env, TTN_BENCH_PACKAGE: programs.package })
   const say = (message) => child.stdin.write(`${JSON.stringify(message)}\n`)
   say(setup)
   await next(PATIENCE)

@@ -1,0 +1,12 @@
+// Us: `Authenticator.authenticate`, with the issuer's public key given.
+import { us } from './package.mjs'
+import { ISSUER, verifier } from './tokens.mjs'
+
+export const connect = (setup) =>
+  verifier(setup, (key) => {
+    const authenticator = new (us().Authenticator)({ authServers: { [ISSUER]: { key } } })
+    return {
+      verify: (token) => authenticator.authenticate({ authorization: `Bearer ${token}` }),
+      issuerOf: ({ issuer }) => issuer,
+    }
+  })
