@@ -59,29 +59,33 @@ function memory(found, { bare, ...figures }) {
   found['memory.bare_mb'] = bare
 }
 
-const least = (name, must, goal) => ({ name, must, goal, holds: (value) => value >= must, reached: (value) => value >= goal })
-const most = (name, must, goal) => ({ name, must, goal, upTo: true, holds: (value) => value <= must, reached: (value) => value <= goal })
+/** A bar: what a figure must be, and what is the goal, where there is one. */
+const bar = (upTo) => (name, must, goal) => {
+  const meets = (value, limit) => limit === undefined || (upTo ? value <= limit : value >= limit)
+  return { name, must, goal, upTo, holds: (value) => meets(value, must), reached: (value) => goal !== undefined && meets(value, goal) }
+}
+const [least, most] = [bar(false), bar(true)]
 
-/** What must be, and what is the goal. Over TLS: never behind grpc-js or undici. */
+/** Over TLS: never behind grpc-js or undici. Of CPU per call, 256 in flight may take a fifth more than 64. */
 export const BARS = [
   least('grpc.c64.calls_vs_grpcjs', 6.5, 9),
   least('grpc.c64.cpu_vs_grpcjs', 6.5, 10),
   least('grpc.c64.calls_vs_tonic', 0.65, 0.9),
   least('grpc.c1.calls_vs_grpcjs', 1.5, 2),
   least('grpc.c256.calls_vs_grpcjs', 5, 7),
-  least('grpc.c256.cpu_vs_c64', 1 / 1.2, 1),
   least('http.c64.calls_vs_fetch', 4.5, 7),
   least('http.c64.calls_vs_undici', 1.1, 1.8),
-  least('http.c1.calls_vs_fetch', 1.5, 1.5),
-  least('http.c1.calls_vs_undici', 0, 1),
-  least('http.c256.cpu_vs_c64', 1 / 1.2, 1),
-  ...['c1', 'c16', 'c64', 'c256'].flatMap((calls) => [
-    least(`grpc.${calls}.tls.calls_vs_grpcjs`, 1, 1),
-    least(`http.${calls}.tls.calls_vs_undici`, 1, 1),
+  least('http.c1.calls_vs_fetch', 1.5),
+  least('http.c1.calls_vs_undici', undefined, 1),
+  ...[1, 16, 64, 256].flatMap((calls) => [
+    least(`grpc.c${calls}.tls.calls_vs_grpcjs`, 1),
+    least(`http.c${calls}.tls.calls_vs_undici`, 1),
   ]),
   least('verify.cold_vs_fastjwt', 1.3, 1.6),
   least('verify.cached_vs_fastjwt', 5, 8),
   least('load.time_vs_grpcjs', 30, 100),
   most('load.memory_mb', 6, 3),
   least('memory.c64_vs_grpcjs', 3, 4),
+  least('grpc.c256.cpu_vs_c64', 1 / 1.2),
+  least('http.c256.cpu_vs_c64', 1 / 1.2),
 ]

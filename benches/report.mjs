@@ -40,16 +40,18 @@ const sections = (figures) => [
 ]
 
 const table = (head, rows) => [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
-const times = (value) => `${Number(value.toPrecision(2))}x`
-/** Such as `8.9x, 1/9.9`. */
-const both = (figures, name, rival) => `${times(figures[`${name}.calls_vs_${rival}`])}, 1/${Number(figures[`${name}.cpu_vs_${rival}`].toPrecision(2))}`
+/** Two digits: what differs between two runs is left out. */
+const short = (value) => (value < 10 ? value.toPrecision(2) : value.toFixed(0))
+const times = (value) => `${short(value)}x`
+/** How many times as many calls a second, and how many times less CPU for one. */
+const both = (figures, name, rival) => `${short(figures[`${name}.calls_vs_${rival}`])} · ${short(figures[`${name}.cpu_vs_${rival}`])}`
 
 function summary(figures) {
   const call = (rival, transport) => [
     `${transport} call, beside ${NAMES[rival]}`, ...[1, 64, 256].map((c) => both(figures, `${transport === 'gRPC' ? 'grpc' : 'http'}.c${c}`, rival)),
   ]
   const calls = [call('grpcjs', 'gRPC'), call('connect', 'gRPC'), call('tonic', 'gRPC'), call('fetch', 'HTTP'), call('undici', 'HTTP'), call('hyper', 'HTTP')]
-  return `${table(['calls a second, CPU per call', '1 in flight', '64', '256'], calls)}
+  return `${table(['calls a second · CPU per call', '1 in flight', '64', '256'], calls)}
 
 ${table(
   ['also', 'we are better by'],
@@ -101,8 +103,8 @@ ${mb('memory.http.c64_mb')} over HTTP; a Node.js that does nothing has ${mb('mem
 function bars(figures) {
   const rows = BARS.map(({ name, must, goal, upTo, holds, reached }) => {
     const value = figures[name]
-    const bar = (limit) => `${upTo ? '<=' : '>='} ${Number(limit.toPrecision(2))}`
-    return [`\`${name}\``, value, must > 0 ? bar(must) : '', bar(goal), reached(value) ? 'goal' : holds(value) ? 'yes' : 'no']
+    const limit = (of) => (of === undefined ? '' : `${upTo ? '<=' : '>='} ${Number(of.toPrecision(2))}`)
+    return [`\`${name}\``, value, limit(must), limit(goal), reached(value) ? 'goal' : holds(value) ? 'yes' : 'no']
   })
   return table(['figure', 'measured', 'must', 'goal', 'reached'], rows)
 }

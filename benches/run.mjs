@@ -9,7 +9,7 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
-import { newerNode } from '../scripts/newer-node.mjs'
+import { installNode } from '../scripts/newer-node.mjs'
 import { install, prepare, root } from '../scripts/prepare.mjs'
 import { measureCalls } from './calls.mjs'
 import { measureLoad, measureMemory } from './footprint.mjs'
@@ -20,6 +20,12 @@ import { startServer } from './processes.mjs'
 import { recorded, write } from './report.mjs'
 import { below, faults } from './check.mjs'
 import { measureVerify } from './verify.mjs'
+
+/**
+ * What contestants of JavaScript run on: the newest undici and connect-node need 22, and connect-node loses answers on 24.20
+ * and later (nodejs/node#65677).
+ */
+const NODE = '24.19'
 
 const number = { type: 'string' }
 const { values } = parseArgs({
@@ -48,8 +54,7 @@ async function measure() {
   values.short ? prepare() : install()
   const programs = {
     ...buildPrograms(profile),
-    // The newest undici and connect-node need more than Node.js 20.
-    node: newerNode(values.short ? 22 : 24),
+    node: installNode(NODE),
     package: makePackage(values.short ? debugAddon() : values.addon),
     proto: join(root, 'proto'),
   }
