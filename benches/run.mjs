@@ -12,13 +12,13 @@ import { parseArgs } from 'node:util'
 import { installNode } from '../scripts/newer-node.mjs'
 import { install, prepare, root } from '../scripts/prepare.mjs'
 import { measureCalls } from './calls.mjs'
+import { below, faults } from './check.mjs'
 import { measureLoad, measureMemory } from './footprint.mjs'
 import { describe } from './machine.mjs'
 import { TRANSPORTS } from './metrics.mjs'
 import { buildPrograms, debugAddon, makePackage } from './package.mjs'
 import { startServer } from './processes.mjs'
 import { recorded, write } from './report.mjs'
-import { below, faults } from './check.mjs'
 import { measureVerify } from './verify.mjs'
 
 /**
@@ -34,7 +34,9 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true }, inflight: { type: 'string', multiple: true }, rounds: number, ms: number, warm: number,
   },
 })
-const parts = values.only ?? ['grpc', 'http', 'verify', 'load']
+const PARTS = ['grpc', 'http', 'verify', 'load']
+const parts = values.only ?? PARTS
+if (!parts.every((part) => PARTS.includes(part))) throw new Error(`--only takes ${PARTS.join(', ')}`)
 const whole = Object.keys(values).every((name) => name === 'addon')
 
 // What our verifier remembers has to be less than the tokens there are.
@@ -50,10 +52,10 @@ const settings = {
 }
 
 async function measure() {
-  const profile = values.short ? 'dev' : 'release'
-  values.short ? prepare() : install()
+  if (values.short) prepare()
+  else install()
   const programs = {
-    ...buildPrograms(profile),
+    ...buildPrograms(values.short ? 'dev' : 'release'),
     node: installNode(NODE),
     package: makePackage(values.short ? debugAddon() : values.addon),
     proto: join(root, 'proto'),
@@ -84,7 +86,7 @@ const log = (part) => (title, figures) => {
   const { us } = figures
   for (const [name, { rate, cpu }] of Object.entries(figures)) {
     const ratios = name === 'us' ? '' : `we make ${(us.rate / rate).toFixed(2)} times its calls, each for 1/${(cpu / us.cpu).toFixed(2)} of its CPU`
-    console.error(`  ${name.padEnd(14)}${Math.round(rate).toString().padStart(8)}/s ${(cpu * 1e6).toFixed(2).padStart(8)} us of CPU  ${ratios}`)
+    console.error(`  ${name.padEnd(14)}${Math.round(rate).toString().padStart(8)}/s ${(cpu * 1e6).toFixed(2).padStart(8)} µs of CPU  ${ratios}`)
   }
 }
 
