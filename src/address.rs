@@ -85,6 +85,11 @@ impl Address {
         format!("http{}://{}:{}", if self.tls { "s" } else { "" }, self.host, self.port)
     }
 
+    /// The host as a certificate names it: without brackets.
+    pub(crate) fn name(&self) -> &str {
+        self.host.trim_matches(['[', ']'])
+    }
+
     /// Whether packets stay on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.host)

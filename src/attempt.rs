@@ -8,8 +8,10 @@
 //! The time limit is for everything but waiting for a turn.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use crate::pace::{MAX_WAIT, Pace};
@@ -22,6 +24,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A token that was got so long ago is as good as one that is got now.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// No call takes longer, and no clock overflows.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// How much of a server's text an error repeats, in characters.
 const MAX_TEXT: usize = 1000;
@@ -123,11 +128,15 @@ impl Calls {
             Ok(credentials) => credentials,
             Err(error) => return Ended { outcome: Err(error), credentials: None, started },
         };
-        let outcome = match tokio::time::timeout(call.left, attempt(credentials.clone())).await {
-            Ok(outcome) => outcome.map_err(|error| presentable(error, credentials.as_ref())),
+        let end = started.checked_add(call.left).unwrap_or(started + FOR_EVER);
+        let outcome = match tokio::time::timeout_at(end, attempt(credentials.clone())).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(presentable(error, credentials.as_ref())),
             Err(_) => Err(self.too_late(call, &self.address)),
         };
-        call.left = call.left.saturating_sub(started.elapsed());
+        if outcome.is_err() {
+            call.left = call.left.saturating_sub(started.elapsed());
+        }
         Ended { outcome, credentials, started }
     }
 
@@ -135,6 +144,9 @@ impl Calls {
     /// the token comes.
     async fn ready(&self, call: &mut Call) -> Result<Option<Credentials>> {
         let credentials = self.credentials(call).await?;
+        if self.pace.is_free() {
+            return Ok(credentials);
+        }
         let asked = Instant::now();
         self.pace.turn().await?;
         if asked.elapsed() < FRESH {
@@ -145,16 +157,21 @@ impl Calls {
     }
 
     async fn credentials(&self, call: &mut Call) -> Result<Option<Credentials>> {
-        let asked = Instant::now();
-        let outcome = match tokio::time::timeout(call.left, self.supply.credentials()).await {
-            Ok(outcome) => outcome,
-            // What was wrong before says more.
-            Err(_) => Err(call
-                .last
-                .clone()
-                .unwrap_or_else(|| self.too_late(call, "the token source").before_sending())),
+        let mut supplied = pin!(self.supply.credentials());
+        let outcome = match supplied.as_mut().now_or_never() {
+            // Mostly they are there, and no clock is needed.
+            Some(outcome) => outcome,
+            None => {
+                let asked = Instant::now();
+                let outcome = tokio::time::timeout(call.left, supplied).await.unwrap_or_else(|_| {
+                    // What was wrong before says more.
+                    let last = call.last.clone();
+                    Err(last.unwrap_or_else(|| self.too_late(call, "the token source").before_sending()))
+                });
+                call.left = call.left.saturating_sub(asked.elapsed());
+                outcome
+            }
         };
-        call.left = call.left.saturating_sub(asked.elapsed());
         let Some((refused, error)) = &call.refused else { return outcome };
         let same = matches!(&outcome, Ok(Some(credentials)) if credentials == refused);
         if std::mem::take(&mut call.replacing) {

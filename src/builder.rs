@@ -8,6 +8,7 @@ use crate::attempt::Calls;
 use crate::client::Channel;
 use crate::pace::Pace;
 use crate::retry::RetryBudget;
+use crate::sharing::Server;
 use crate::supply::Supply;
 use crate::{
     Carrier, Client, Credentials, CredentialsFile, Error, ErrorKind, Result, RetryPolicy, TokenSource,
@@ -135,19 +136,17 @@ impl ClientBuilder {
         }
         // Also for plaintext, so that a bad CA is found whatever the address is.
         let verifier = crate::tls::verifier(self.ca.as_deref())?;
+        let server =
+            Server { address: address.to_string(), ca: self.ca, connect_timeout: self.connect_timeout };
         let channel = match address.transport {
             #[cfg(feature = "grpc")]
-            Transport::Grpc => Channel::Grpc(Box::new(crate::grpc_channel::GrpcChannel::new(
-                &address,
-                verifier,
-                self.connect_timeout,
-            )?)),
+            Transport::Grpc => {
+                Channel::Grpc(Box::new(crate::grpc_channel::GrpcChannel::new(&address, server, verifier)?))
+            }
             #[cfg(feature = "http")]
-            Transport::Http => Channel::Http(Box::new(crate::http_channel::HttpChannel::new(
-                &address,
-                verifier,
-                self.connect_timeout,
-            )?)),
+            Transport::Http => {
+                Channel::Http(Box::new(crate::http_channel::HttpChannel::new(&address, server, verifier)?))
+            }
             #[cfg(not(all(feature = "grpc", feature = "http")))]
             other => {
                 let message =

@@ -7,8 +7,12 @@
 //!
 //! Source: wire.md, section 1. gRPC metadata is HTTP/2 headers, so both are an [`http::HeaderMap`] here.
 
+use std::sync::OnceLock;
+
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use zeroize::Zeroizing;
 
 use crate::{Credentials, Error, ErrorKind, Result, Secret};
 
@@ -37,6 +41,14 @@ pub struct Presented {
     pub key: Option<Secret>,
 }
 
+/// What a credential is as a header's value, either way. Made when it is first sent, shared by all calls and clones, and
+/// wiped with the last of them.
+#[derive(Default)]
+pub(crate) struct Carried {
+    header: OnceLock<HeaderValue>,
+    metadata: OnceLock<HeaderValue>,
+}
+
 impl Carrier {
     /// Puts the credential on a request, marked sensitive, in place of any that was there.
     ///
@@ -52,32 +64,53 @@ impl Carrier {
     /// # Ok::<(), ttn_auth::Error>(())
     /// ```
     pub fn insert(self, credentials: &Credentials, headers: &mut HeaderMap) -> Result<()> {
-        let (name, value) = self.entry(credentials);
-        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
-            Error::new(ErrorKind::InvalidCredentials, "the credential cannot be sent as a header")
-        })?;
-        value.set_sensitive(true);
+        let value = self.value(credentials)?;
+        let name = self.name(credentials);
         // Never both: a token that is present wins over a key, even a bad one.
         for other in self.names() {
-            headers.remove(*other);
+            if *other != name {
+                headers.remove(*other);
+            }
         }
         headers.insert(name, value);
         Ok(())
     }
 
+    fn value(self, credentials: &Credentials) -> Result<HeaderValue> {
+        let carried = credentials.carried();
+        let kept = match self {
+            Self::AuthorizationHeader => &carried.header,
+            Self::GrpcMetadata => &carried.metadata,
+        };
+        if let Some(value) = kept.get() {
+            return Ok(value.clone());
+        }
+        let (_, text) = self.entry(credentials);
+        let bytes = Bytes::from_owner(Zeroizing::new(text.expose().as_bytes().to_vec()));
+        let mut value = HeaderValue::from_maybe_shared(bytes).map_err(|_| {
+            Error::new(ErrorKind::InvalidCredentials, "the credential cannot be sent as a header")
+        })?;
+        value.set_sensitive(true);
+        Ok(kept.get_or_init(|| value).clone())
+    }
+
+    fn name(self, credentials: &Credentials) -> HeaderName {
+        match (self, credentials) {
+            (Self::AuthorizationHeader, _) => AUTHORIZATION,
+            (Self::GrpcMetadata, Credentials::Token(_)) => TOKEN,
+            (Self::GrpcMetadata, Credentials::Key(_)) => KEY,
+        }
+    }
+
     /// The header's name and value, for a client that takes them as text.
     pub fn entry(self, credentials: &Credentials) -> (HeaderName, Secret) {
         let secret = credentials.secret().expose();
-        match (self, credentials) {
-            (Self::AuthorizationHeader, Credentials::Token(_)) => {
-                (AUTHORIZATION, Secret::new(format!("Bearer {secret}")))
-            }
-            (Self::AuthorizationHeader, Credentials::Key(_)) => {
-                (AUTHORIZATION, Secret::new(format!("Key {secret}")))
-            }
-            (Self::GrpcMetadata, Credentials::Token(_)) => (TOKEN, Secret::new(secret)),
-            (Self::GrpcMetadata, Credentials::Key(_)) => (KEY, Secret::new(secret)),
-        }
+        let value = match (self, credentials) {
+            (Self::AuthorizationHeader, Credentials::Token(_)) => Secret::new(format!("Bearer {secret}")),
+            (Self::AuthorizationHeader, Credentials::Key(_)) => Secret::new(format!("Key {secret}")),
+            (Self::GrpcMetadata, _) => Secret::new(secret),
+        };
+        (self.name(credentials), value)
     }
 
     /// Every header that this carrier reads a credential from.
@@ -142,6 +175,22 @@ mod tests {
             assert!(map.values().all(HeaderValue::is_sensitive));
             assert_eq!(shown(&carrier.extract(&map)), (Some("t"), None));
             assert!(!format!("{map:?}").contains("\"t\""), "{map:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_made_once_for_all_calls_and_clones() {
+        for credentials in [Credentials::access_key("i.k").unwrap(), Credentials::bearer_token("t").unwrap()]
+        {
+            for carrier in [Carrier::AuthorizationHeader, Carrier::GrpcMetadata] {
+                let sent = |credentials: &Credentials| {
+                    let mut map = HeaderMap::new();
+                    carrier.insert(credentials, &mut map).unwrap();
+                    map.values().next().unwrap().clone()
+                };
+                let (first, second) = (sent(&credentials), sent(&credentials.clone()));
+                assert_eq!(first.as_bytes().as_ptr(), second.as_bytes().as_ptr());
+            }
         }
     }
 

@@ -111,8 +111,9 @@ impl Client {
         match &self.shared.channel {
             #[cfg(feature = "grpc")]
             Channel::Grpc(channel) => {
-                let attempt =
-                    |credentials| channel.unary(method, message.clone(), metadata.clone(), credentials);
+                let method = crate::grpc_channel::method_path(method)?;
+                crate::reserved::refuse_reserved(&metadata)?;
+                let attempt = |credentials| channel.unary(&method, &message, &metadata, credentials);
                 self.run(options, false, attempt).await
             }
             #[cfg(feature = "http")]
@@ -133,7 +134,7 @@ impl Client {
         match &self.shared.channel {
             #[cfg(feature = "http")]
             Channel::Http(channel) => {
-                let attempt = |credentials| channel.request(request.clone(), credentials);
+                let attempt = |credentials| channel.request(&request, credentials);
                 self.run(options, request.method().is_idempotent(), attempt).await
             }
             #[cfg(feature = "grpc")]
@@ -147,7 +148,7 @@ impl Client {
     /// Cancels what is in flight, refuses what comes later, and drops the connections.
     pub fn close(&self) {
         self.shared.closed.send_replace(true);
-        self.shared.channel.reset();
+        self.shared.channel.close();
     }
 
     /// Makes a call, unless the client is closed, or until it is.
@@ -179,6 +180,16 @@ impl Client {
 }
 
 impl Channel {
+    /// Lets go of the connections. Other clients keep them.
+    fn close(&self) {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(channel) => channel.close(),
+            #[cfg(feature = "http")]
+            Self::Http(channel) => channel.close(),
+        }
+    }
+
     /// The next call connects anew.
     fn reset(&self) {
         match self {

@@ -6,7 +6,9 @@
 //! exchanges it for a token.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::carrier::Carried;
 use crate::{AccessToken, Error, ErrorKind, Result, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -157,6 +159,13 @@ impl Credentials {
             Self::Key(key) => key.secret(),
         }
     }
+
+    pub(crate) fn carried(&self) -> &Carried {
+        match self {
+            Self::Token(token) => token.carried(),
+            Self::Key(key) => &key.0.carried,
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -165,9 +174,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// An application access key, `<issuer>.<secret>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessKey(Secret);
+/// An application access key, `<issuer>.<secret>`. Cheap to clone.
+#[derive(Clone)]
+pub struct AccessKey(Arc<Key>);
+
+struct Key {
+    secret: Secret,
+    carried: Carried,
+}
 
 impl AccessKey {
     /// Checks the shape of an access key. One without an issuer is accepted: the server tries its own auth server.
@@ -181,19 +195,33 @@ impl AccessKey {
             // Sent as a key it would travel on to an account server.
             return Err(invalid("this looks like a bearer token (a JWT), not like an access key"));
         }
-        Ok(Self(secret))
+        Ok(Self(Arc::new(Key { secret, carried: Carried::default() })))
     }
 
     /// The key's text.
     pub fn secret(&self) -> &Secret {
-        &self.0
+        &self.0.secret
     }
 
     /// The id of the auth server that issued it, such as `ttn-account-v2`: what stands before the one dot.
     pub fn issuer(&self) -> Option<&str> {
-        is_prefixed_key(self.0.expose())
-            .then(|| self.0.expose().split_once('.').map(|(issuer, _)| issuer))
+        is_prefixed_key(self.secret().expose())
+            .then(|| self.secret().expose().split_once('.').map(|(issuer, _)| issuer))
             .flatten()
+    }
+}
+
+impl PartialEq for AccessKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.secret() == other.secret()
+    }
+}
+
+impl Eq for AccessKey {}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AccessKey").field(self.secret()).finish()
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! credentials ──> token source ──> carrier ──> gRPC or HTTP call ──> answer or one clear error
-//! (what you own)  (exchange, store, (header or  (tonic, reqwest; paced,
+//! (what you own)  (exchange, store, (header or  (h2, hyper; paced,
 //!                  cache, refresh)   metadata)   tried again)
 //! caller's header or metadata ──> carrier ──> authenticator ──> claims ──> require(app, right)
 //!                                             (exchange, keys, verify)
@@ -70,9 +70,15 @@ mod classify;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod client;
 #[cfg(any(feature = "grpc", feature = "http"))]
+mod connect;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod discovery;
 #[cfg(feature = "grpc")]
 mod grpc_channel;
+#[cfg(feature = "http")]
+mod http1;
+#[cfg(feature = "grpc")]
+mod http2;
 #[cfg(feature = "http")]
 mod http_channel;
 #[cfg(feature = "http")]
@@ -86,6 +92,8 @@ mod obtain;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod pace;
 #[cfg(feature = "http")]
+mod proxied;
+#[cfg(feature = "http")]
 mod refresh;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod reserved;
@@ -95,6 +103,8 @@ mod restricted;
 mod retry;
 #[cfg(feature = "http")]
 mod retry_after;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod sharing;
 #[cfg(feature = "redis")]
 mod store_redis;
 #[cfg(feature = "redis")]

@@ -5,7 +5,13 @@ use std::io;
 
 use rustls::CertificateError;
 
-use crate::ErrorKind;
+use crate::{Error, ErrorKind};
+
+/// An error of the transport as one of ours.
+pub(crate) fn failed(error: impl StdError + Send + Sync + 'static) -> Error {
+    let (kind, message) = read(&error);
+    Error::new(kind, message).with_source(error)
+}
 
 /// A kind and a message for an error of the transport, whose chain may hold a TLS or an I/O error.
 pub(crate) fn read(error: &(dyn StdError + 'static)) -> (ErrorKind, String) {
@@ -26,11 +32,7 @@ pub(crate) fn read(error: &(dyn StdError + 'static)) -> (ErrorKind, String) {
             return read_io(error);
         }
         last = current.to_string();
-        // The types of hyper and h2 are not in reach here; their words for bytes of another protocol are.
-        // tonic's, for a handshake and for a call.
-        if last.contains("handshake timeout") || last == "Timeout expired" {
-            return (ErrorKind::Timeout, "the server did not answer in time".to_owned());
-        }
+        // hyper's and h2's words for bytes of another protocol.
         let strange = ["invalid HTTP", "frame with invalid size", "unexpected message from connection"];
         if strange.iter().any(|words| last.contains(words)) {
             return (ErrorKind::Protocol, "the server speaks another protocol on this port".to_owned());

@@ -50,12 +50,17 @@ impl Pace {
         Self { rate, started: Queue::default(), refusals: Mutex::default() }
     }
 
+    /// Whether a call may start at once, and so many others.
+    pub(crate) fn is_free(&self) -> bool {
+        self.rate.is_none() && self.refusals().pause.is_none()
+    }
+
     /// Waits until a call may start.
     ///
     /// # Errors
     /// [`ErrorKind::RateLimited`] if its turn would not come within an hour.
     pub(crate) async fn turn(&self) -> Result<()> {
-        if self.rate.is_none() && self.refusals().pause.is_none() {
+        if self.is_free() {
             return Ok(());
         }
         tokio::time::timeout(MAX_WAIT, self.queue()).await.map_err(|_| {

@@ -55,16 +55,24 @@ fn platform_verifier() -> Result<Arc<dyn ServerCertVerifier>> {
     Ok(VERIFIER.get_or_init(|| verifier).clone())
 }
 
-/// What rustls needs for HTTP; tonic builds the same from the verifier.
+/// What rustls needs for HTTP, of whichever version the server has.
 #[cfg(feature = "http")]
 pub(crate) fn http_config(verifier: Arc<dyn ServerCertVerifier>) -> Result<rustls::ClientConfig> {
+    config(verifier, &["h2", "http/1.1"])
+}
+
+/// What rustls needs to speak one of these protocols.
+pub(crate) fn config(
+    verifier: Arc<dyn ServerCertVerifier>,
+    protocols: &[&str],
+) -> Result<rustls::ClientConfig> {
     let mut config = rustls::ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|e| Error::new(ErrorKind::Internal, "cannot set TLS up").with_source(e))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     Ok(config)
 }
 

@@ -19,6 +19,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use crate::carrier::Carried;
 use crate::credentials::{check_text, invalid, is_jwt, is_prefixed_key};
 use crate::{Result, Secret};
 
@@ -45,13 +46,18 @@ impl<S: TokenSource + ?Sized> TokenSource for Arc<S> {
     }
 }
 
-/// A bearer token: an OAuth 2.0 JWT (RFC 6750, RFC 7519). Two are equal if their texts are.
-#[derive(Clone, Debug)]
+/// A bearer token: an OAuth 2.0 JWT (RFC 6750, RFC 7519). Two are equal if their texts are. Cheap to clone.
+#[derive(Clone)]
 pub struct AccessToken {
-    secret: Secret,
+    shared: Arc<Token>,
     lifetime: Option<Lifetime>,
-    /// Clones share it.
-    accepted: Arc<AtomicBool>,
+}
+
+/// What clones share.
+struct Token {
+    secret: Secret,
+    carried: Carried,
+    accepted: AtomicBool,
 }
 
 impl AccessToken {
@@ -68,7 +74,8 @@ impl AccessToken {
                 "this looks like an access key (<issuer>.<secret>), not like a bearer token",
             ));
         }
-        Ok(Self { secret, lifetime: None, accepted: Arc::default() })
+        let shared = Token { secret, carried: Carried::default(), accepted: AtomicBool::new(false) };
+        Ok(Self { shared: Arc::new(shared), lifetime: None })
     }
 
     /// The same with how long it is good for.
@@ -80,18 +87,22 @@ impl AccessToken {
 
     /// The token's text.
     pub fn secret(&self) -> &Secret {
-        &self.secret
+        &self.shared.secret
+    }
+
+    pub(crate) fn carried(&self) -> &Carried {
+        &self.shared.carried
     }
 
     /// A server took it.
     #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn accept(&self) {
-        self.accepted.store(true, Ordering::Relaxed);
+        self.shared.accepted.store(true, Ordering::Relaxed);
     }
 
     /// Whether a server has ever taken it.
     pub(crate) fn was_accepted(&self) -> bool {
-        self.accepted.load(Ordering::Relaxed)
+        self.shared.accepted.load(Ordering::Relaxed)
     }
 
     /// How long it is good for, if that is known: not for a token that was given as it is.
@@ -102,11 +113,18 @@ impl AccessToken {
 
 impl PartialEq for AccessToken {
     fn eq(&self, other: &Self) -> bool {
-        self.secret == other.secret
+        self.secret() == other.secret()
     }
 }
 
 impl Eq for AccessToken {}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &mut f.debug_struct("AccessToken");
+        shown.field("secret", self.secret()).field("lifetime", &self.lifetime).finish()
+    }
+}
 
 impl TokenSource for AccessToken {
     fn token(&self) -> BoxFuture<'_, Result<AccessToken>> {

@@ -1,0 +1,211 @@
+//! HTTP/2 to one server, on the h2 crate: one connection, and a second one under load.
+//!
+//! Whoever calls while there is no connection waits for the same one to be made; it is given up when nobody waits.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use h2::client::SendRequest;
+use http::{HeaderMap, Request, response};
+
+use crate::answer::Body;
+use crate::connect::Connector;
+use crate::sharing::lock;
+use crate::{Error, Result};
+
+/// From so many calls in flight on, they are spread over two connections: writing on one overlaps with waiting for the
+/// other. A third gains nothing.
+const BUSY: usize = 16;
+
+/// The flow-control windows of a stream and of a connection. HTTP/2's own of 64 KiB would stop a list of a few hundred
+/// devices, and dozens of small answers that come together, until this side has told that it read them.
+const WINDOW: u32 = 1 << 20;
+
+/// How large the headers of an answer may be: ten times what a Handler's longest error takes.
+const MAX_HEADERS: u32 = 64 << 10;
+
+/// The connections to one server.
+pub(crate) struct Http2 {
+    connector: Arc<Connector>,
+    slots: Arc<Mutex<Slots>>,
+}
+
+#[derive(Default)]
+struct Slots {
+    first: Slot,
+    second: Slot,
+    /// A second connection was refused; no other is asked for while the first one lives.
+    alone: bool,
+}
+
+#[derive(Default)]
+struct Slot {
+    open: Option<Arc<Connection>>,
+    connecting: Option<WeakShared<BoxFuture<'static, Result<Arc<Connection>>>>>,
+}
+
+type Connecting = Shared<BoxFuture<'static, Result<Arc<Connection>>>>;
+
+/// Each call in flight holds it, so its references tell how busy it is.
+struct Connection(SendRequest<Bytes>);
+
+/// An answer that has come to its end.
+pub(crate) struct Answer {
+    pub(crate) head: response::Parts,
+    pub(crate) body: Bytes,
+    /// Empty if there were none.
+    pub(crate) trailers: HeaderMap,
+}
+
+impl Http2 {
+    pub(crate) fn new(connector: Connector) -> Self {
+        Self { connector: Arc::new(connector), slots: Arc::default() }
+    }
+
+    /// The next call connects anew; calls in flight keep the connection they have.
+    pub(crate) fn reset(&self) {
+        *lock(&self.slots) = Slots::default();
+    }
+
+    /// Makes a request, and reads its answer.
+    pub(crate) async fn call(&self, request: Request<()>, body: Bytes) -> Result<Answer> {
+        let (connection, mut ready) = self.ready().await?;
+        let (answer, mut sending) = ready.send_request(request, false).map_err(failed)?;
+        // If the server has ended the stream already, its answer tells why.
+        let _ = sending.send_data(body, true);
+        let (head, mut receiving) = answer.await.map_err(failed)?.into_parts();
+        let mut body = Body::default();
+        while let Some(chunk) = receiving.data().await {
+            let chunk = chunk.map_err(failed)?;
+            let _ = receiving.flow_control().release_capacity(chunk.len());
+            body.add(chunk)?;
+        }
+        let trailers = receiving.trailers().await.map_err(failed)?.unwrap_or_default();
+        drop(connection);
+        Ok(Answer { head, body: body.whole(), trailers })
+    }
+
+    /// A connection that takes a request. One that has ended, or is about to, is found out here, and another is made.
+    async fn ready(&self) -> Result<(Arc<Connection>, SendRequest<Bytes>)> {
+        loop {
+            let (connection, is_new) = self.connection().await?;
+            match connection.0.clone().ready().await {
+                Ok(ready) => return Ok((connection, ready)),
+                Err(error) => {
+                    lock(&self.slots).forget(&connection);
+                    if is_new {
+                        return Err(failed(error).before_sending());
+                    }
+                }
+            }
+        }
+    }
+
+    /// A connection, and whether it was waited for.
+    async fn connection(&self) -> Result<(Arc<Connection>, bool)> {
+        let connecting = {
+            let mut slots = lock(&self.slots);
+            if let Some((found, busy)) = slots.least_busy() {
+                if busy && slots.second.open.is_none() && !slots.alone {
+                    self.connect_second(&mut slots);
+                }
+                return Ok((found, false));
+            }
+            self.connect(&mut slots, |slots| &mut slots.first)
+        };
+        Ok((connecting.await?, true))
+    }
+
+    /// In the background: nobody waits for it.
+    fn connect_second(&self, slots: &mut Slots) {
+        if slots.second.connecting().is_none() {
+            let connecting = self.connect(slots, |slots| &mut slots.second);
+            let slots = Arc::downgrade(&self.slots);
+            tokio::spawn(async move {
+                if let (Err(_), Some(slots)) = (connecting.await, slots.upgrade()) {
+                    lock(&slots).alone = true;
+                }
+            });
+        }
+    }
+
+    /// The connection that is being made for this slot.
+    fn connect(&self, slots: &mut Slots, slot: fn(&mut Slots) -> &mut Slot) -> Connecting {
+        if let Some(connecting) = slot(slots).connecting() {
+            return connecting;
+        }
+        let (connector, kept) = (self.connector.clone(), Arc::downgrade(&self.slots));
+        let connecting = async move {
+            let connection = Arc::new(open(&connector).await?);
+            if let Some(slots) = Weak::upgrade(&kept) {
+                slot(&mut lock(&slots)).open = Some(connection.clone());
+            }
+            Ok(connection)
+        };
+        let connecting = connecting.boxed().shared();
+        slot(slots).connecting = connecting.downgrade();
+        connecting
+    }
+}
+
+impl Slots {
+    /// The open connection with the fewest calls, and whether that is many.
+    fn least_busy(&self) -> Option<(Arc<Connection>, bool)> {
+        let calls = |connection: &&Arc<Connection>| Arc::strong_count(connection);
+        let found = match (&self.first.open, &self.second.open) {
+            (Some(first), _) if calls(&first) <= BUSY => first,
+            (first, second) => first.iter().chain(second).min_by_key(calls)?,
+        };
+        Some((found.clone(), calls(&found) > BUSY))
+    }
+
+    fn forget(&mut self, ended: &Arc<Connection>) {
+        let is = |slot: &Slot| slot.open.as_ref().is_some_and(|open| Arc::ptr_eq(open, ended));
+        if is(&self.first) {
+            // The second takes its place.
+            self.first = std::mem::take(&mut self.second);
+            self.alone = false;
+        } else if is(&self.second) {
+            self.second = Slot::default();
+        }
+    }
+}
+
+impl Slot {
+    fn connecting(&self) -> Option<Connecting> {
+        self.connecting.as_ref()?.upgrade().filter(|connecting| connecting.peek().is_none())
+    }
+}
+
+async fn open(connector: &Connector) -> Result<Connection> {
+    let (requests, connection) = h2::client::Builder::new()
+        .enable_push(false)
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_header_list_size(MAX_HEADERS)
+        .handshake(connector.connect().await?)
+        .await
+        .map_err(|error| failed(error).before_sending())?;
+    // Ends when nobody can send on it any more, and with its last call. How it ends is told to the calls on it.
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok(Connection(requests))
+}
+
+fn failed(error: h2::Error) -> Error {
+    if error.is_io() {
+        // The I/O error says more than that there was one.
+        return crate::network::failed(error.into_io().unwrap_or_else(|| std::io::ErrorKind::Other.into()));
+    }
+    crate::network::failed(error)
+}
+
+impl fmt::Debug for Http2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Http2").field(&self.connector).finish()
+    }
+}
