@@ -200,26 +200,5 @@ fn refusal(status: &HeaderValue, end: &HeaderMap) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_method_names_a_service_and_a_method() {
-        assert!(method_path("/handler.ApplicationManager/GetDevice").is_ok());
-        for bad in [
-            "",
-            "/",
-            "GetDevice",
-            "/a",
-            "//b",
-            "/a/b/c",
-            "/a/../b",
-            "http://evil/a/b",
-            "/a/b?c",
-            "/a b/c",
-            "/a/é",
-        ] {
-            assert_eq!(method_path(bad).unwrap_err().kind(), ErrorKind::InvalidArgument, "{bad}");
-        }
-    }
-}
+#[path = "grpc_channel_tests.rs"]
+mod tests;
