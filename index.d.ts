@@ -891,6 +891,9 @@ export declare class Authenticator {
    * `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_NOT_YET_VALID`, `AUTH_INVALID_TOKEN`, `AUTH_UNKNOWN_ISSUER`, `AUTH_INVALID_KEY`,
    * `AUTH_PERMISSION_DENIED`, and `AUTH_EXCHANGE_UNAVAILABLE` while an account server does not answer. Wrong use is
    * `AUTH_INVALID_ARGUMENT` without an `answer`.
+   *
+   * Bearer tokens that were verified are kept in memory, the last 1,000 to 2,000 of them, to answer at once when they come again.
+   * Their times and their issuers' keys are looked at each time.
    */
   authenticate(presented: PresentedHeaders, options?: AuthenticateOptions): Promise<Claims>
   /**

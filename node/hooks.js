@@ -21,6 +21,7 @@ function hooks(native) {
     parse: (text) => JSON.parse(text),
     flat: flat(native),
     nothing() {},
+    claims: (text) => require('./claims.js').readClaims(text),
     stringify: (value) => JSON.stringify(value),
     environment: (name) => process.env[name],
     body,

@@ -1,14 +1,10 @@
 'use strict'
-// The package's entry: loads the addon, gives it what it needs of JavaScript, and dresses its classes.
+// The package's entry: loads the addon, gives it what it needs of JavaScript, and dresses its classes. Files that are not
+// needed for that are read when they are first used: whoever only calls a Handler needs no guard.
 
 const { inspect } = require('node:util')
-const { bulk } = require('./bulk.js')
 const { AuthError } = require('./error.js')
-const { express } = require('./express.js')
-const { fastify } = require('./fastify.js')
-const { claims, grpc } = require('./grpc-server.js')
 const { hooks } = require('./hooks.js')
-const { version } = require('../package.json')
 const native = require('./load.js').load()
 
 native.register(hooks(native))
@@ -55,14 +51,31 @@ disposable(native.Sandbox, function () {
   return this.stop()
 })
 
-show(native.Authenticator, 'issuers')
-for (const [name, guard] of Object.entries({ express, fastify, grpc })) {
-  const value = function (options) {
-    return guard(this, native, options)
-  }
-  Object.defineProperty(native.Authenticator.prototype, name, { value, writable: true, configurable: true })
+/** A method in JavaScript. */
+function method(target, name, value) {
+  Object.defineProperty(target, name, { value, writable: true, configurable: true })
 }
-Object.defineProperty(native.Authenticator.prototype, 'claims', { value: claims, writable: true, configurable: true })
+
+const { Authenticator } = native
+show(Authenticator, 'issuers')
+const { authenticate } = Authenticator.prototype
+let remembering
+method(Authenticator.prototype, 'authenticate', function (presented, options) {
+  remembering ??= require('./seen.js').remembering(native, authenticate)
+  return remembering.call(this, presented, options)
+})
+method(Authenticator.prototype, 'express', function (options) {
+  return require('./express.js').express(this, native, options)
+})
+method(Authenticator.prototype, 'fastify', function (options) {
+  return require('./fastify.js').fastify(this, native, options)
+})
+method(Authenticator.prototype, 'grpc', function (options) {
+  return require('./grpc-server.js').grpc(this, native, options)
+})
+method(Authenticator.prototype, 'claims', (call) => require('./grpc-server.js').claims(call))
+
+const bulk = (items, task, options) => require('./bulk.js').bulk(items, task, options)
 
 module.exports.AuthError = AuthError
 module.exports.Authenticator = native.Authenticator
@@ -71,4 +84,4 @@ module.exports.Credentials = native.Credentials
 module.exports.Client = native.Client
 module.exports.TokenSource = native.TokenSource
 module.exports.Sandbox = native.Sandbox
-module.exports.version = version
+module.exports.version = native.VERSION

@@ -48,6 +48,26 @@ function presented(given, names) {
 }
 
 /**
+ * The one text that `presented` would find, where that is quickly told: under the first of these names, alone, in a plain
+ * object or a list of one pair. Nothing wherever it takes a closer look.
+ */
+function credential(given, names) {
+  const [name] = names
+  if (Array.isArray(given)) {
+    const pair = given.length === 1 ? given[0] : undefined
+    return Array.isArray(pair) && pair[0] === name && typeof pair[1] === 'string' ? pair[1] : undefined
+  }
+  if (typeof given !== 'object' || given === null || typeof given.get === 'function' || !isPlain(given)) return undefined
+  if (!Object.hasOwn(given, name)) return undefined
+  for (const each in given) {
+    // Its length first: most names are of none of these.
+    if (each !== name && names.some(({ length }) => length === each.length) && names.includes(each.toLowerCase())) return undefined
+  }
+  const text = given[name]
+  return typeof text === 'string' ? text : undefined
+}
+
+/**
  * Takes the credentials out of a request of node:http or node:http2, so that no handler, log or proxy behind the guard
  * has them. What `req.headers` has counts; of a name that was sent twice, which it joins, the first value.
  */
@@ -82,4 +102,4 @@ function takeMetadata(metadata, names) {
   return found
 }
 
-module.exports = { presented, takeHeaders, takeMetadata }
+module.exports = { credential, presented, takeHeaders, takeMetadata }

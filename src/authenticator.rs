@@ -5,12 +5,13 @@
 //! the next question, see [`Claims::require`].
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use crate::auth_server::AuthServer;
 use crate::exchange::{ExchangeCache, Found};
 use crate::{
-    AppId, AuthenticatorBuilder, Claims, Compat, Error, ErrorKind, Presented, Result, Secret, Verifier,
+    AppId, AuthenticatorBuilder, Claims, Compat, Error, ErrorKind, Known, Presented, Result, Secret, Verifier,
 };
 
 /// No access key is longer, in bytes; those of V2 have about 60. What is longer would only be hashed and sent.
@@ -61,11 +62,30 @@ impl Authenticator {
         presented: &Presented,
         app: impl Into<Option<&'a AppId>>,
     ) -> Result<Arc<Claims>> {
-        let claims = self.claims(presented, app.into());
-        tokio::time::timeout(self.time_limit, claims).await.unwrap_or_else(|_| {
+        self.know(presented, app).await.map(|known| known.claims)
+    }
+
+    /// As [`authenticate`](Self::authenticate), for a server that will see the same token again: it can ask
+    /// [`good_for`](Self::good_for) then. For an access key, that tells of the token that it was exchanged for.
+    ///
+    /// # Errors
+    /// Those of [`authenticate`](Self::authenticate).
+    pub async fn know<'a>(&self, presented: &Presented, app: impl Into<Option<&'a AppId>>) -> Result<Known> {
+        let known = self.find(presented, app.into());
+        tokio::time::timeout(self.time_limit, known).await.unwrap_or_else(|_| {
             let message = format!("the account server did not answer within {:?}", self.time_limit);
             Err(Error::new(ErrorKind::ExchangeUnavailable, message).with_grpc_code(UNKNOWN))
         })
+    }
+
+    /// How long a token that it knows is good, unless a key changes; see [`Verifier::good_for`].
+    pub fn good_for(&self, known: &Known) -> Duration {
+        self.verifier.good_for(known)
+    }
+
+    /// Counts how often a signing key was replaced; see [`KeySet::changes`](crate::KeySet::changes).
+    pub fn key_changes(&self) -> &Arc<AtomicU32> {
+        self.verifier.keys().changes()
     }
 
     /// Reads every signing key anew, and forgets what access keys were exchanged for. At the start, it tells at once whether the
@@ -83,17 +103,17 @@ impl Authenticator {
         self.cache.clear();
     }
 
-    async fn claims(&self, presented: &Presented, app: Option<&AppId>) -> Result<Arc<Claims>> {
+    async fn find(&self, presented: &Presented, app: Option<&AppId>) -> Result<Known> {
         match presented {
             Presented { token: Some(token), .. } if !token.expose().is_empty() => {
-                self.verifier.verify(token).await
+                self.verifier.know(token).await
             }
             Presented { token: Some(empty), key: Some(key) } => {
                 // V2 puts the exchanged token behind the empty one, then verifies the first.
                 if self.compat == Compat::V2 {
                     self.by_key(app, key).await?;
                 }
-                self.verifier.verify(empty).await
+                self.verifier.know(empty).await
             }
             Presented { key: Some(key), .. } => self.by_key(app, key).await,
             _ => {
@@ -103,14 +123,14 @@ impl Authenticator {
         }
     }
 
-    async fn by_key(&self, app: Option<&AppId>, key: &Secret) -> Result<Arc<Claims>> {
+    async fn by_key(&self, app: Option<&AppId>, key: &Secret) -> Result<Known> {
         let app = app.ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, "an access key belongs to an application: say which")
         })?;
         let (server, key) = self.route(key)?;
         let exchange = || server.clone().exchange(app.clone(), key.clone());
         let Found { mut token, remembered } = self.cache.get(app, &key, exchange).await?;
-        let mut verified = self.verifier.verify(&token).await;
+        let mut verified = self.verifier.know(&token).await;
         if self.compat == Compat::V2 {
             return verified;
         }
@@ -118,7 +138,7 @@ impl Authenticator {
             // It was good once: expired early, or signed with a key since replaced. V2 would fail until it forgets it.
             self.cache.invalidate(app, &key, &token);
             token = self.cache.get(app, &key, exchange).await?.token;
-            verified = self.verifier.verify(&token).await;
+            verified = self.verifier.know(&token).await;
         }
         if let Err(error) = &verified
             && error.refuses_token()

@@ -64,6 +64,25 @@ impl KeySlot {
         }
     }
 
+    /// The key that is known.
+    pub(crate) fn key(&self) -> Option<Arc<PublicKey>> {
+        self.key.clone()
+    }
+
+    /// The key, and how long `decide` goes on to say that it is used and not read again; nothing if it does not say so now.
+    pub(crate) fn fresh(
+        &self,
+        now: Instant,
+        max_age: Option<Duration>,
+    ) -> Option<(Arc<PublicKey>, Duration)> {
+        let left = match (max_age, self.read) {
+            (None, _) => Duration::MAX,
+            (Some(age), Some(read)) => age.saturating_sub(now - read),
+            (Some(_), None) => Duration::ZERO,
+        };
+        self.key().filter(|_| !left.is_zero()).map(|key| (key, left))
+    }
+
     /// Takes what was read. The same key again stays the same [`Arc`], and what was verified with it stays so.
     pub(crate) fn record(&mut self, now: Instant, outcome: Result<PublicKey>) -> Result<Arc<PublicKey>> {
         match outcome {
@@ -122,15 +141,20 @@ mod tests {
         let at = |seconds| now + Duration::from_secs(seconds);
         slot.record(now, Ok(key())).unwrap();
         assert!(matches!(slot.decide(at(3599), None, HOUR), Decision::Use(_)));
+        assert_eq!(slot.fresh(at(3599), HOUR).unwrap().1, Duration::from_secs(1));
         assert!(matches!(slot.decide(at(3600), None, HOUR), Decision::UseAndRead(_)));
+        assert!(slot.fresh(at(3600), HOUR).is_none());
+        assert_eq!(slot.fresh(at(999_999), None).unwrap().1, Duration::MAX);
         assert!(matches!(slot.decide(at(999_999), None, None), Decision::Use(_)));
         assert!(slot.record(at(3600), down()).is_err());
         assert!(matches!(slot.decide(at(3600), None, HOUR), Decision::Use(_)));
         assert!(matches!(slot.decide(at(3601), None, HOUR), Decision::UseAndRead(_)));
         // One from an earlier run is old at once.
         let mut slot = KeySlot::default();
+        assert!(slot.fresh(now, HOUR).is_none());
         slot.put(key());
         assert!(matches!(slot.decide(now, None, HOUR), Decision::UseAndRead(_)));
+        assert!(slot.fresh(now, HOUR).is_none());
     }
 
     #[tokio::test(start_paused = true)]

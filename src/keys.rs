@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ pub struct KeySet {
     issuers: BTreeMap<String, Arc<Issuer>>,
     directory: Option<PathBuf>,
     max_age: Option<Duration>,
+    changes: Arc<AtomicU32>,
 }
 
 struct Issuer {
@@ -44,6 +45,8 @@ struct Issuer {
     reading: Flight<Arc<PublicKey>>,
     /// Whether it was looked for a key that an earlier run has kept.
     looked: AtomicBool,
+    /// Those of all issuers.
+    changes: Arc<AtomicU32>,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,7 @@ enum Origin {
 
 impl Default for KeySet {
     fn default() -> Self {
-        Self { issuers: BTreeMap::new(), directory: None, max_age: Some(MAX_AGE) }
+        Self { issuers: BTreeMap::new(), directory: None, max_age: Some(MAX_AGE), changes: Arc::default() }
     }
 }
 
@@ -109,6 +112,7 @@ impl KeySet {
             slot: Mutex::new(slot),
             reading: Flight::default(),
             looked: AtomicBool::new(false),
+            changes: self.changes.clone(),
         };
         self.issuers.insert(name, Arc::new(issuer));
         self
@@ -123,6 +127,22 @@ impl KeySet {
         self.find(issuer, None).await
     }
 
+    /// Counts how often a key was replaced by another one: while it stays the same, so does what was verified.
+    pub fn changes(&self) -> &Arc<AtomicU32> {
+        &self.changes
+    }
+
+    /// The issuer's key, and how long it is used without being read again; nothing if that is due.
+    pub(crate) fn fresh(&self, issuer: &str) -> Option<(Arc<PublicKey>, Duration)> {
+        let issuer = self.issuers.get(issuer)?;
+        issuer.slot().fresh(Instant::now(), self.max_age_of(issuer))
+    }
+
+    /// How old the issuer's key may be, if it is ever read again.
+    fn max_age_of(&self, issuer: &Issuer) -> Option<Duration> {
+        self.max_age.filter(|_| !matches!(issuer.origin, Origin::Given))
+    }
+
     /// The key of the issuer instead of one that a signature was false by: the same again, if it has no other.
     pub(crate) async fn instead_of(
         &self,
@@ -134,7 +154,7 @@ impl KeySet {
 
     async fn find(&self, issuer: &str, failed: Option<&Arc<PublicKey>>) -> Result<Option<Arc<PublicKey>>> {
         let Some(issuer) = self.issuers.get(issuer) else { return Ok(None) };
-        let max_age = self.max_age.filter(|_| !matches!(issuer.origin, Origin::Given));
+        let max_age = self.max_age_of(issuer);
         let reading = {
             let slot = issuer.slot();
             let read = || issuer.clone().read(self.directory.clone(), false);
@@ -184,14 +204,14 @@ impl Issuer {
         {
             match key_file::kept(path.clone()).await {
                 // It is old at once, so the next caller has it read in the background.
-                Ok(Some(key)) => return Ok(self.slot().put(key)),
+                Ok(Some(key)) => return Ok(self.learn(|slot| slot.put(key))),
                 Ok(None) => {}
                 Err(error) => warn("restore", error),
             }
         }
         let read = match self.ask().await {
             Ok(read) => read,
-            Err(error) => return self.slot().record(Instant::now(), Err(error)),
+            Err(error) => return self.learn(|slot| slot.record(Instant::now(), Err(error))),
         };
         self.looked.store(true, Ordering::SeqCst);
         if let Some(path) = kept
@@ -199,7 +219,7 @@ impl Issuer {
         {
             warn("keep", error);
         }
-        self.slot().record(Instant::now(), Ok(read))
+        self.learn(|slot| slot.record(Instant::now(), Ok(read)))
     }
 
     async fn ask(&self) -> Result<PublicKey> {
@@ -217,6 +237,21 @@ impl Issuer {
             }
         }
         read
+    }
+
+    /// Takes what was read. A key that is replaced is counted before anyone can see the new one.
+    fn learn<T>(&self, take: impl FnOnce(&mut KeySlot) -> T) -> T {
+        let mut slot = self.slot();
+        let before = slot.key();
+        let taken = take(&mut slot);
+        let changed = match (before, slot.key()) {
+            (Some(before), Some(now)) => !Arc::ptr_eq(&before, &now),
+            (before, now) => before.is_some() != now.is_some(),
+        };
+        if changed {
+            self.changes.fetch_add(1, Ordering::SeqCst);
+        }
+        taken
     }
 
     /// Nothing panics while it holds this lock, so what it guards is whole.

@@ -232,6 +232,8 @@ pub use public_key::{Algorithm, PublicKey};
 #[cfg(feature = "server")]
 pub use rights::{ComponentRight, GatewayRight, Right};
 #[cfg(feature = "server")]
+pub use verified::Known;
+#[cfg(feature = "server")]
 pub use verify::Verifier;
 
 #[cfg(feature = "server")]

@@ -19,11 +19,19 @@ const MAX_SIZE: usize = 4 << 10;
 /// What stands for a token. Digests are compared, not tokens: how long that takes tells nothing of a token.
 type Id = [u8; 32];
 
+/// A token that was verified, without the token itself: what it claims, and the key that its signature is good by. Whether it is
+/// still good, its [`Verifier`](crate::Verifier) tells at once: [`good_for`](crate::Verifier::good_for).
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
+pub struct Known {
     pub(crate) claims: Arc<Claims>,
-    /// The key that the signature is good by.
     pub(crate) key: Arc<PublicKey>,
+}
+
+impl Known {
+    /// What the token claims.
+    pub fn claims(&self) -> &Arc<Claims> {
+        &self.claims
+    }
 }
 
 /// Two generations: when the young one is full it becomes the old one, and the old one is forgotten. What is used moves to

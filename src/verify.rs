@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::jwt::{Jwt, invalid, refused};
-use crate::verified::{self, Known, Verified};
-use crate::{Claims, Clock, ErrorKind, KeySet, PublicKey, Result, Secret};
+use crate::verified::{self, Verified};
+use crate::{Claims, Clock, ErrorKind, KeySet, Known, PublicKey, Result, Secret};
 
 /// The largest token, in bytes, unless another limit is given. One with the ten entities that it may hold takes about 2 KB;
 /// this many take a millisecond to read.
@@ -76,29 +76,53 @@ impl Verifier {
     /// [`ErrorKind::InvalidToken`], [`ErrorKind::UnknownIssuer`], [`ErrorKind::TokenExpired`] or
     /// [`ErrorKind::TokenNotYetValid`], with gRPC code 7; and what [`KeySet::get`] gives, when it cannot be told.
     pub async fn verify(&self, token: &Secret) -> Result<Arc<Claims>> {
+        self.know(token).await.map(|known| known.claims)
+    }
+
+    /// As [`verify`](Self::verify), for a server that will see the same token again: it can ask
+    /// [`good_for`](Self::good_for) then.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    pub async fn know(&self, token: &Secret) -> Result<Known> {
         let token = token.expose();
         if token.len() > self.max_size {
             return Err(invalid(format!("token is larger than {} bytes", self.max_size)));
         }
         let id = verified::id(token);
         if let Some(id) = &id
-            && let Some(Known { claims, key }) = self.verified.get(id)
+            && let Some(known) = self.verified.get(id)
         {
-            let current = self.keys.get(&claims.issuer).await?;
-            if current.is_some_and(|current| Arc::ptr_eq(&current, &key)) {
-                self.check_times(&claims).inspect_err(|_| self.verified.remove(id))?;
-                return Ok(claims);
+            let current = self.keys.get(&known.claims.issuer).await?;
+            if current.is_some_and(|current| Arc::ptr_eq(&current, &known.key)) {
+                self.check_times(&known.claims, (self.clock)()).inspect_err(|_| self.verified.remove(id))?;
+                return Ok(known);
             }
             self.verified.remove(id);
         }
         let token = Jwt::read(token)?;
         let key = self.check_signature(&token).await?;
-        self.check_times(&token.claims)?;
-        let claims = Arc::new(token.claims);
+        self.check_times(&token.claims, (self.clock)())?;
+        let known = Known { claims: Arc::new(token.claims), key };
         if let Some(id) = id {
-            self.verified.insert(id, Known { claims: claims.clone(), key });
+            self.verified.insert(id, known.clone());
         }
-        Ok(claims)
+        Ok(known)
+    }
+
+    /// How long [`know`](Self::know) would give the same again at once, unless a key changes (which [`KeySet::changes`] counts) or
+    /// somebody sets the clock. Not at all if it would not now: the token itself has to be asked about then.
+    pub fn good_for(&self, known: &Known) -> Duration {
+        let Some((key, fresh)) = self.keys.fresh(&known.claims.issuer) else { return Duration::ZERO };
+        let now = (self.clock)();
+        if !Arc::ptr_eq(&key, &known.key) || self.check_times(&known.claims, now).is_err() {
+            return Duration::ZERO;
+        }
+        let Some(until) = known.claims.expires_at else { return fresh };
+        // Through the whole second.
+        let end = until.saturating_add(self.leeway()).saturating_add(1);
+        let end = u64::try_from(end).ok().and_then(|end| UNIX_EPOCH.checked_add(Duration::from_secs(end)));
+        end.map_or(fresh, |end| fresh.min(end.duration_since(now).unwrap_or_default()))
     }
 
     /// The issuer's key, if the signature is good by it. Where it is not, the issuer may have another key by now.
@@ -119,9 +143,13 @@ impl Verifier {
         genuine(token, &other).map(|()| other)
     }
 
-    fn check_times(&self, claims: &Claims) -> Result<()> {
-        let now = seconds((self.clock)());
-        let leeway = i64::try_from(self.leeway.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
+    /// In whole seconds.
+    fn leeway(&self) -> i64 {
+        i64::try_from(self.leeway.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)
+    }
+
+    fn check_times(&self, claims: &Claims, now: SystemTime) -> Result<()> {
+        let (now, leeway) = (seconds(now), self.leeway());
         if claims.not_before.is_some_and(|from| now.saturating_add(leeway) < from) {
             return Err(refused(ErrorKind::TokenNotYetValid, "token is not valid yet"));
         }

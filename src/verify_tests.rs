@@ -198,6 +198,69 @@ async fn a_remembered_token_expires_all_the_same() {
 }
 
 #[tokio::test]
+async fn how_long_a_known_token_is_good() {
+    let (key, verifier) = setup();
+    let known = async |verifier: &Verifier, exp: i64, nbf: i64| {
+        let token = sign(&key, ES256, &format!(r#"{{"iss":"i","exp":{exp},"nbf":{nbf}}}"#));
+        verifier.know(&Secret::new(token)).await.unwrap()
+    };
+    let at = |millis: i64| -> Clock {
+        Arc::new(move || UNIX_EPOCH + Duration::from_millis((NOW * 1000 + millis) as u64))
+    };
+    // Through the whole second that exp names.
+    let soon = known(&verifier, NOW + 1, NOW).await;
+    let verifier = verifier.with_clock(at(250));
+    assert_eq!(verifier.good_for(&soon), Duration::from_millis(1750));
+    let verifier = verifier.with_clock(at(1999));
+    assert_eq!(verifier.good_for(&soon), Duration::from_millis(1));
+    for late in [2000, 3_600_000] {
+        let verifier = Verifier { clock: at(late), ..setup().1 };
+        assert_eq!(verifier.good_for(&soon), Duration::ZERO, "by another key, too");
+    }
+    let verifier = verifier.with_clock(at(2000));
+    assert_eq!(verifier.good_for(&soon), Duration::ZERO);
+    let verifier = verifier.with_clock(at(-1));
+    assert_eq!(verifier.good_for(&soon), Duration::ZERO, "before nbf");
+    let verifier = verifier.with_leeway(Duration::from_secs(9)).with_clock(at(2000));
+    assert_eq!(verifier.good_for(&soon), Duration::from_secs(9));
+    // For ever: its key was given, and stays.
+    for (exp, nbf) in [(0, 0), (i64::MAX, i64::MIN)] {
+        assert!(verifier.good_for(&known(&verifier, exp, nbf).await) > Duration::from_secs(1 << 40));
+    }
+    let (_, other) = setup();
+    assert_eq!(other.with_clock(at(0)).good_for(&soon), Duration::ZERO, "its key is another");
+}
+
+#[tokio::test]
+async fn a_known_token_is_good_while_its_key_is_fresh_and_the_same() {
+    let ((one, lenient), (two, _)) = (setup(), setup());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    let write = |key: &EcdsaKeyPair| std::fs::write(&path, public(key).to_json()).unwrap();
+    write(&one);
+    let age = Duration::from_secs(60);
+    let keys = KeySet::new().with_key_file("i", &path).with_max_age(age);
+    let verifier = Verifier::new(keys).with_clock(lenient.clock.clone()).with_missing_expiry_allowed();
+    let changes = || verifier.keys().changes().load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(changes(), 0);
+    let known = verifier.know(&Secret::new(sign(&one, ES256, r#"{"iss":"i"}"#))).await.unwrap();
+    assert_eq!(changes(), 1);
+    assert!((Duration::from_secs(50)..=age).contains(&verifier.good_for(&known)));
+    // The same key again.
+    verifier.keys().reload().await.unwrap();
+    assert_eq!(changes(), 1);
+    assert!(!verifier.good_for(&known).is_zero());
+    write(&two);
+    verifier.keys().reload().await.unwrap();
+    assert_eq!(changes(), 2);
+    assert!(verifier.good_for(&known).is_zero());
+    // The key of old once more: as the same `Arc` it is not, and computed anew.
+    write(&one);
+    verifier.keys().reload().await.unwrap();
+    assert!(verifier.good_for(&known).is_zero());
+}
+
+#[tokio::test]
 async fn what_a_token_brings_along_is_not_used_and_no_name_comes_twice() {
     let (key, verifier) = setup();
     let (other, _) = setup();

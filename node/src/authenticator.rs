@@ -1,20 +1,21 @@
 //! `Authenticator`: who is calling a server, as promises. The guards for frameworks are JavaScript around it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use napi::Env;
 use napi::bindgen_prelude::{Object, ToNapiValue, Unknown};
-use napi::{Env, ValueType};
 use napi_derive::napi;
-use ttn_auth::{Answers, AppId, Carrier, CredentialsKind, Presented, Result, Right, Secret};
+use ttn_auth::{Answers, AppId, CredentialsKind, Right, Secret};
 
 use crate::args::{self, Fields};
+use crate::asked::{Asked, Shown, at_once};
 use crate::authenticator_settings as settings;
 use crate::contained::Contained;
-use crate::error::{guard, invalid, unreadable};
+use crate::error::guard;
 use crate::promise::{Call, promise};
 use crate::runtime::runtime;
-use crate::{claims, error, hooks, rule};
+use crate::{claims, hooks};
 
 /// Checks who is calling, as a V2 Handler does: it takes a bearer token or an access key, exchanges a key at the account server
 /// of its issuer, verifies the token, and tells its claims. It remembers keys, exchanges and verified tokens: one for a
@@ -23,64 +24,11 @@ use crate::{claims, error, hooks, rule};
 /// What it shows of itself is the issuers that it knows.
 #[napi]
 pub struct Authenticator {
-    inner: Contained<Arc<ttn_auth::Authenticator>>,
+    pub(crate) inner: Contained<Arc<ttn_auth::Authenticator>>,
     issuers: Vec<String>,
     answers: Answers,
-}
-
-/// What `authenticate` is asked.
-struct Asked {
-    presented: Presented,
-    app: Option<String>,
-    right: Option<Right>,
-}
-
-impl Asked {
-    fn read(env: &Env, given: Unknown, options: Option<Unknown>) -> Result<Self> {
-        let options = Fields::optional(options, "options")?;
-        options.only(&["carrier", "appId", "right"])?;
-        let carrier = rule::carrier(options.text("carrier")?.as_deref())?;
-        let (app, right) = (options.text("appId")?, rule::right(&options, "right")?);
-        if app.is_none() && right.is_some() {
-            return Err(invalid("appId is missing: a right is one on an application"));
-        }
-        Ok(Self { presented: presented(env, given, carrier)?, app, right })
-    }
-
-    /// Ids first, as a V2 Handler does.
-    async fn answer(self, by: &ttn_auth::Authenticator) -> Result<(CredentialsKind, Arc<ttn_auth::Claims>)> {
-        let app = self.app.map(AppId::new).transpose()?;
-        let claims = by.authenticate(&self.presented, app.as_ref()).await?;
-        if let (Some(app), Some(right)) = (&app, self.right) {
-            claims.require(app, right)?;
-        }
-        let is_token = self.presented.token.is_some_and(|token| !token.expose().is_empty());
-        Ok((if is_token { CredentialsKind::BearerToken } else { CredentialsKind::AccessKey }, claims))
-    }
-}
-
-/// The credentials among headers or metadata of any form.
-fn presented(env: &Env, given: Unknown, carrier: Carrier) -> Result<Presented> {
-    let what = match carrier {
-        Carrier::GrpcMetadata => "metadata",
-        _ => "headers",
-    };
-    if args::kind(given)? != ValueType::Object {
-        return Err(invalid(format!("{what} must be those of a request, such as req.headers")));
-    }
-    let names = carrier.names().iter().map(|name| (*name).to_owned()).collect();
-    let pairs = hooks::presented(env, given, names).map_err(|error| unreadable(what, &error))?;
-    let mut headers = HeaderMap::new();
-    for pair in pairs {
-        let Ok([name, value]) = <[String; 2]>::try_from(pair) else { continue };
-        let wrong = || invalid(format!("{what}: the value of {name:?} cannot be that of a header"));
-        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-        // A JavaScript string has a header's bytes as U+0000 to U+00FF.
-        let bytes =
-            value.chars().map(|c| u8::try_from(c).map_err(|_| wrong())).collect::<Result<Vec<_>>>()?;
-        headers.append(known, HeaderValue::from_bytes(&bytes).map_err(|_| wrong())?);
-    }
-    Ok(carrier.extract(&headers))
+    /// Whether the last caller was let in; see [`at_once`].
+    trusting: Arc<AtomicBool>,
 }
 
 #[napi]
@@ -96,7 +44,8 @@ impl Authenticator {
             let _context = runtime()?.enter();
             let (builder, issuers) = settings::builder(&options)?;
             let answers = settings::answers(&options)?;
-            Ok(Self { inner: Contained::new(Arc::new(builder.build())), issuers, answers })
+            let inner = Contained::new(Arc::new(builder.build()));
+            Ok(Self { inner, issuers, answers, trusting: Arc::new(AtomicBool::new(true)) })
         })
     }
 
@@ -107,6 +56,9 @@ impl Authenticator {
     /// `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_NOT_YET_VALID`, `AUTH_INVALID_TOKEN`, `AUTH_UNKNOWN_ISSUER`, `AUTH_INVALID_KEY`,
     /// `AUTH_PERMISSION_DENIED`, and `AUTH_EXCHANGE_UNAVAILABLE` while an account server does not answer. Wrong use is
     /// `AUTH_INVALID_ARGUMENT` without an `answer`.
+    ///
+    /// Bearer tokens that were verified are kept in memory, the last 1,000 to 2,000 of them, to answer at once when they come again.
+    /// Their times and their issuers' keys are looked at each time.
     #[napi(
         catch_unwind,
         ts_args_type = "presented: PresentedHeaders, options?: AuthenticateOptions",
@@ -117,18 +69,16 @@ impl Authenticator {
         env: &'a Env,
         presented: Unknown<'a>,
         options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        let answers = self.answers;
-        let prepare = || {
-            let asked = Asked::read(env, presented, options)?;
-            let inner = Arc::clone(&self.inner);
-            let future = async move { Ok(asked.answer(&inner).await) };
-            Ok(Call { future, signal: None })
-        };
-        promise(env, prepare, move |env, outcome: Result<_>| match outcome {
-            Ok((kind, claims)) => claims::write(env, kind.name(), &claims)?.into_unknown(env),
-            Err(error) => Err(error::answered(env, &error, &answers)),
-        })
+    ) -> napi::Result<Unknown<'a>> {
+        let asked = guard(env, || Asked::read(env, presented, options))?;
+        let show = Shown { by: self.inner.clone(), answers: self.answers, trusting: self.trusting.clone() };
+        let trusting = self.trusting.load(Ordering::Relaxed);
+        let mut answer = Box::pin(asked.answer(self.inner.clone()));
+        if trusting && let Some(answer) = guard(env, || at_once(answer.as_mut()))? {
+            return show.to(env, answer);
+        }
+        let prepare = || Ok(Call { future: async { Ok(answer.await) }, signal: None });
+        promise(env, prepare, move |env, answer| show.to(env, answer))?.into_unknown(env)
     }
 
     /// Whether claims allow this: it takes the scope `apps:<id>` and the right itself.
@@ -171,9 +121,11 @@ impl Authenticator {
     ///
     /// Throws `AUTH_INVALID_TOKEN` if it is no JWT.
     #[napi(catch_unwind, ts_args_type = "token: string", ts_return_type = "Claims")]
-    pub fn read_unverified<'a>(env: &'a Env, token: Unknown<'a>) -> napi::Result<Object<'a>> {
-        let read =
-            guard(env, || ttn_auth::Claims::read_unverified(&Secret::new(args::text(token, "token")?)))?;
-        claims::write(env, CredentialsKind::BearerToken.name(), &read)
+    pub fn read_unverified<'a>(env: &'a Env, token: Unknown<'a>) -> napi::Result<Unknown<'a>> {
+        let text = guard(env, || {
+            let read = ttn_auth::Claims::read_unverified(&Secret::new(args::text(token, "token")?))?;
+            claims::write(CredentialsKind::BearerToken, &read)
+        })?;
+        hooks::claims(env, text)
     }
 }

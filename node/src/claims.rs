@@ -1,52 +1,75 @@
-//! A caller's claims, as a plain object.
+//! A caller's claims, as claims.js reads them.
 
 use napi::Env;
-use napi::bindgen_prelude::{Object, Unknown};
-use ttn_auth::{Claims, Result, Right, Rights};
+use napi::bindgen_prelude::Unknown;
+use serde::Serialize;
+use ttn_auth::{Claims, CredentialsKind, Name, Result, Right, Rights};
 
 use crate::args::Fields;
+use crate::error::internal;
 use crate::hooks;
 
 /// Milliseconds that a JavaScript `Date` can be away from 1970 (ECMAScript, "Time Values and Time Range").
 const LAST_DATE: f64 = 8.64e15;
 
-/// Claims of a credential of this kind.
-pub(crate) fn write<'a>(env: &'a Env, kind: &str, claims: &Claims) -> napi::Result<Object<'a>> {
-    let mut shown = Object::new(env)?;
-    shown.set("kind", kind)?;
-    shown.set("issuer", claims.issuer.as_str())?;
-    shown.set("subject", claims.subject.as_str())?;
-    for (name, seconds) in
-        [("expiresAt", claims.expires_at), ("issuedAt", claims.issued_at), ("notBefore", claims.not_before)]
-    {
-        if let Some(seconds) = seconds {
-            let millis = (seconds as f64 * 1000.0).clamp(-LAST_DATE, LAST_DATE);
-            shown.set(name, env.create_date(millis)?)?;
-        }
-    }
-    shown.set("scope", claims.scope.clone())?;
-    for (name, held) in
-        [("apps", &claims.apps), ("gateways", &claims.gateways), ("components", &claims.components)]
-    {
-        shown.set(name, rights(env, held)?)?;
-    }
-    for (name, text) in [
-        ("type", &claims.token_type),
-        ("client", &claims.client),
-        ("username", &claims.username),
-        ("email", &claims.email),
-    ] {
-        if !text.is_empty() {
-            shown.set(name, text.as_str())?;
-        }
-    }
-    if !(claims.name.first.is_empty() && claims.name.last.is_empty()) {
-        let mut name = Object::new(env)?;
-        name.set("first", claims.name.first.as_str())?;
-        name.set("last", claims.name.last.as_str())?;
-        shown.set("name", name)?;
-    }
-    Ok(shown)
+/// In the order in which JavaScript shows them. Times are milliseconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    kind: &'a str,
+    issuer: &'a str,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_at: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<f64>,
+    scope: &'a [String],
+    apps: &'a Rights,
+    gateways: &'a Rights,
+    components: &'a Rights,
+    #[serde(rename = "type", skip_serializing_if = "str::is_empty")]
+    token_type: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    client: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    username: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    email: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<ShownName<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownName<'a> {
+    first: &'a str,
+    last: &'a str,
+}
+
+/// Claims of a credential of this kind, as JSON: one text costs less than a call into Node for each property.
+pub(crate) fn write(kind: CredentialsKind, claims: &Claims) -> Result<String> {
+    let millis =
+        |seconds: Option<i64>| seconds.map(|seconds| (seconds as f64 * 1000.0).clamp(-LAST_DATE, LAST_DATE));
+    let Name { first, last, .. } = &claims.name;
+    let shown = Shown {
+        kind: kind.name(),
+        issuer: &claims.issuer,
+        subject: &claims.subject,
+        expires_at: millis(claims.expires_at),
+        issued_at: millis(claims.issued_at),
+        not_before: millis(claims.not_before),
+        scope: &claims.scope,
+        apps: &claims.apps,
+        gateways: &claims.gateways,
+        components: &claims.components,
+        token_type: &claims.token_type,
+        client: &claims.client,
+        username: &claims.username,
+        email: &claims.email,
+        name: (!(first.is_empty() && last.is_empty())).then_some(ShownName { first, last }),
+    };
+    serde_json::to_string(&shown).map_err(|error| internal("the claims cannot be written").with_source(error))
 }
 
 /// Through JSON, because setting `__proto__` by hand would set the prototype.

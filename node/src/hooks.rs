@@ -40,6 +40,7 @@ struct Hooks {
     answered: FunctionRef<FnArgs<AnswerFields<'static>>, Unknown<'static>>,
     parse: FunctionRef<String, Unknown<'static>>,
     flat: FunctionRef<FnArgs<(Unknown<'static>, u32)>, Object<'static>>,
+    claims: FunctionRef<String, Unknown<'static>>,
     stringify: FunctionRef<Unknown<'static>, Option<String>>,
     body: FunctionRef<Unknown<'static>, Either<String, Uint8Array>>,
     query: FunctionRef<Unknown<'static>, String>,
@@ -67,6 +68,7 @@ pub fn register(functions: Object) -> Result<()> {
         answered: function(&functions, "answered")?,
         parse: function(&functions, "parse")?,
         flat: function(&functions, "flat")?,
+        claims: function(&functions, "claims")?,
         stringify: function(&functions, "stringify")?,
         body: function(&functions, "body")?,
         query: function(&functions, "query")?,
@@ -126,6 +128,11 @@ pub(crate) fn parse<'a>(env: &'a Env, text: String) -> Result<Unknown<'a>> {
 /// So many values from a flat text, as a list.
 pub(crate) fn flat<'a>(env: &'a Env, text: Unknown<'a>, count: u32) -> Result<Object<'a>> {
     call(env, |hooks| &hooks.flat, FnArgs::from((text, count)))
+}
+
+/// Claims out of their text (`claims.rs`).
+pub(crate) fn claims<'a>(env: &'a Env, text: String) -> Result<Unknown<'a>> {
+    call(env, |hooks| &hooks.claims, text)
 }
 
 /// `JSON.stringify`; nothing for what JSON cannot say, such as a function.

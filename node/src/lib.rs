@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "napi exports what is `pub`")]
 
 mod args;
+mod asked;
 mod authenticator;
 mod authenticator_settings;
 mod bridge;
@@ -37,7 +38,12 @@ mod restricted;
 mod rule;
 mod runtime;
 mod sandbox;
+mod seen;
 mod settings;
 mod shapes;
 mod source;
 mod vault;
+
+/// The package's version, for index.js: reading package.json takes longer than the rest of loading.
+#[napi_derive::napi(skip_typescript)]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,110 @@
+//! What `authenticate` is asked, and what it answers.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use napi::bindgen_prelude::{External, ToNapiValue, Unknown};
+use napi::{Env, ValueType};
+use ttn_auth::{Answers, AppId, Authenticator, Carrier, CredentialsKind, Known, Presented, Result, Right};
+
+use crate::args::{self, Fields};
+use crate::contained::Contained;
+use crate::error::{self, invalid, unreadable};
+use crate::runtime::runtime;
+use crate::seen::Seen;
+use crate::{claims, hooks, rule};
+
+/// What `authenticate` is asked.
+pub(crate) struct Asked {
+    presented: Presented,
+    app: Option<String>,
+    right: Option<Right>,
+}
+
+impl Asked {
+    pub(crate) fn read(env: &Env, given: Unknown, options: Option<Unknown>) -> Result<Self> {
+        let options = Fields::optional(options, "options")?;
+        options.only(&["carrier", "appId", "right"])?;
+        let carrier = rule::carrier(options.text("carrier")?.as_deref())?;
+        let (app, right) = (options.text("appId")?, rule::right(&options, "right")?);
+        if app.is_none() && right.is_some() {
+            return Err(invalid("appId is missing: a right is one on an application"));
+        }
+        Ok(Self { presented: presented(env, given, carrier)?, app, right })
+    }
+
+    /// Ids first, as a V2 Handler does.
+    pub(crate) async fn answer(self, by: Arc<Authenticator>) -> Answer {
+        let app = self.app.map(AppId::new).transpose()?;
+        let known = by.know(&self.presented, app.as_ref()).await?;
+        if let (Some(app), Some(right)) = (&app, self.right) {
+            known.claims().require(app, right)?;
+        }
+        let is_token = self.presented.token.is_some_and(|token| !token.expose().is_empty());
+        let kind = if is_token { CredentialsKind::BearerToken } else { CredentialsKind::AccessKey };
+        Ok((claims::write(kind, known.claims())?, is_token.then_some(known)))
+    }
+}
+
+/// The claims' text, and for a token what is remembered of it.
+pub(crate) type Answer = Result<(String, Option<Known>)>;
+
+/// The answer, if there is nothing to wait for. JavaScript waits meanwhile, for a signature about 50 us, which is less than the way
+/// to the other thread and back takes. As long as callers are let in: whoever sends forgeries must not
+/// keep a server from everything else, so after a refusal it is the other thread that looks, until somebody is let in again.
+pub(crate) fn at_once(answer: Pin<&mut impl Future<Output = Answer>>) -> Result<Option<Answer>> {
+    let _context = runtime()?.enter();
+    match answer.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Ok(Some(answer)),
+        // Whoever polls it next is told.
+        Poll::Pending => Ok(None),
+    }
+}
+
+/// Makes what seen.js gets of an answer.
+pub(crate) struct Shown {
+    pub(crate) by: Arc<Authenticator>,
+    pub(crate) answers: Answers,
+    pub(crate) trusting: Arc<AtomicBool>,
+}
+
+impl Shown {
+    /// A list of the claims' text and, for a token, what `good_for` is asked with.
+    pub(crate) fn to<'e>(self, env: &'e Env, answer: Answer) -> napi::Result<Unknown<'e>> {
+        self.trusting.store(answer.is_ok(), Ordering::Relaxed);
+        let (text, known) = answer.map_err(|error| error::answered(env, &error, &self.answers))?;
+        let mut shown = env.create_array(2)?;
+        shown.set(0, text)?;
+        if let Some(known) = known {
+            shown.set(1, External::new(Seen(Contained::new((self.by, known)))))?;
+        }
+        shown.into_unknown(env)
+    }
+}
+
+/// The credentials among headers or metadata of any form.
+fn presented(env: &Env, given: Unknown, carrier: Carrier) -> Result<Presented> {
+    let what = match carrier {
+        Carrier::GrpcMetadata => "metadata",
+        _ => "headers",
+    };
+    if args::kind(given)? != ValueType::Object {
+        return Err(invalid(format!("{what} must be those of a request, such as req.headers")));
+    }
+    let names = carrier.names().iter().map(|name| (*name).to_owned()).collect();
+    let pairs = hooks::presented(env, given, names).map_err(|error| unreadable(what, &error))?;
+    let mut headers = HeaderMap::new();
+    for pair in pairs {
+        let Ok([name, value]) = <[String; 2]>::try_from(pair) else { continue };
+        let wrong = || invalid(format!("{what}: the value of {name:?} cannot be that of a header"));
+        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        // A JavaScript string has a header's bytes as U+0000 to U+00FF.
+        let bytes =
+            value.chars().map(|c| u8::try_from(c).map_err(|_| wrong())).collect::<Result<Vec<_>>>()?;
+        headers.append(known, HeaderValue::from_bytes(&bytes).map_err(|_| wrong())?);
+    }
+    Ok(carrier.extract(&headers))
+}
