@@ -35,10 +35,12 @@ function flat(native) {
   }
 
   function wide() {
-    const units = Array.from({ length: number() }, () => text.charCodeAt(at++) | (text.charCodeAt(at++) << 8))
     let read = ''
-    for (let from = 0; from < units.length; from += AT_ONCE) {
-      read += String.fromCharCode(...units.slice(from, from + AT_ONCE))
+    for (let left = number(); left > 0; ) {
+      const units = new Array(Math.min(left, AT_ONCE))
+      for (let index = 0; index < units.length; index++) units[index] = text.charCodeAt(at++) | (text.charCodeAt(at++) << 8)
+      read += String.fromCharCode.apply(null, units)
+      left -= units.length
     }
     return read
   }
