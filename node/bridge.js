@@ -2,13 +2,13 @@
 // What Rust says to JavaScript (src/bridge.rs, src/kept.rs): functions to call, events to publish. `receive` must never throw: there
 // is nobody above it.
 
-const { channel } = require('node:diagnostics_channel')
 const { AuthError } = require('./error.js')
 
-/** Kept, because Node forgets a channel that nobody refers to. */
-const channels = Object.fromEntries(
-  ['exchange', 'refresh', 'refused', 'retry', 'store', 'file', 'keys'].map((name) => [`ttn-auth:${name}`, channel(`ttn-auth:${name}`)]),
-)
+/** Node keeps a channel as long as somebody listens. */
+function publish(name, fields) {
+  const channel = require('node:diagnostics_channel').channel(name)
+  if (channel.hasSubscribers) channel.publish({ ...fields })
+}
 
 /** The two ends for one loaded addon. */
 function bridge(native) {
@@ -58,7 +58,7 @@ function bridge(native) {
       if (what === 'ask') ask(number, request)
       else if (what === 'tell') tell(number, fields.text)
       else if (what === 'release') kept.delete(number)
-      else if (channels[what]?.hasSubscribers) channels[what].publish({ ...fields })
+      else publish(what, fields)
     },
   }
 }

@@ -1,11 +1,8 @@
 'use strict'
-// What JavaScript does for the addon (src/hooks.rs).
+// What JavaScript does for the addon (src/hooks.rs). What takes a file of its own is read when it is first needed.
 
 const { bridge } = require('./bridge.js')
 const { answered, build } = require('./error.js')
-const { flat } = require('./flat.js')
-const { presented } = require('./presented.js')
-const { body, entries, query } = require('./request.js')
 
 /** The functions for one loaded addon. */
 function hooks(native) {
@@ -13,21 +10,22 @@ function hooks(native) {
   // serves all calls of a signal: Node warns of a leak when there are more than ten.
   const signals = new Map()
   const watched = new WeakMap()
+  let flat
 
   return {
     ...bridge(native),
     error: build,
     answered,
     parse: (text) => JSON.parse(text),
-    flat: flat(native),
+    flat: (text, count) => (flat ??= require('./flat.js').flat(native))(text, count),
     nothing() {},
     claims: (text) => require('./claims.js').readClaims(text),
     stringify: (value) => JSON.stringify(value),
     environment: (name) => process.env[name],
-    body,
-    query,
-    entries,
-    presented,
+    body: (value) => require('./request.js').body(value),
+    query: (value) => require('./request.js').query(value),
+    entries: (value) => require('./request.js').entries(value),
+    presented: (given, names) => require('./presented.js').presented(given, names),
 
     watch(signal, call) {
       if (typeof signal?.addEventListener !== 'function' || typeof signal.aborted !== 'boolean') {

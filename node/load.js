@@ -14,8 +14,15 @@ function target() {
   return platform === 'win32' ? `win32-${arch}-msvc` : `${platform}-${arch}`
 }
 
+/** As musl names its loader, which programs that are linked with it name in turn. */
+const LOADERS = { x64: 'x86_64', arm64: 'aarch64', arm: 'armhf' }
+
 function isMusl() {
-  // The report names glibc's version where Node runs on glibc. Without the network part it takes no name look-ups.
+  const loader = LOADERS[process.arch]
+  // Seldom there, and then Node may be linked with glibc all the same.
+  if (loader && !existsSync(`/lib/ld-musl-${loader}.so.1`)) return false
+  // The report names glibc's version where Node runs on glibc. It takes longer than all the rest of loading, without the
+  // network part, which would take name look-ups.
   const report = process.report
   const before = report.excludeNetwork
   report.excludeNetwork = true

@@ -114,10 +114,16 @@ function remembering(native, authenticate) {
     return left > 0
   }
 
-  async function ask(authenticator, presented, options, remember) {
-    const [text, ticket] = await authenticate.call(authenticator, presented, options)
-    const claims = readClaims(text)
-    if (ticket !== undefined) remember?.(copyClaims(claims), ticket)
+  async function ask(authenticator, presented, options) {
+    const [text] = await authenticate.call(authenticator, presented, options)
+    return readClaims(text)
+  }
+
+  async function askPlainly(authenticator, text, asked, seen) {
+    const { carrier, appId, right } = asked
+    const [claimed, ticket] = await native.authenticatePlain(authenticator, carrier, text, appId, right)
+    const claims = readClaims(claimed)
+    if (ticket !== undefined) seen.add(text, asked, copyClaims(claims), ticket)
     return claims
   }
 
@@ -138,9 +144,8 @@ function remembering(native, authenticate) {
       if (isGood(entry, memory.keyChanges)) return Promise.resolve(copyClaims(entry.claims))
       seen.remove(text)
     }
-    // What was read here is what is asked for there: a getter could say something else the next time.
-    const again = right === undefined ? { carrier, appId } : { carrier, appId, right }
-    return ask(this, [[names[carrier][0], text]], again, (claims, ticket) => seen.add(text, asked, claims, ticket))
+    // By what was read here: a getter could say something else the next time.
+    return askPlainly(this, text, asked, seen)
   }
 }
 

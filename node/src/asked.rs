@@ -30,10 +30,29 @@ impl Asked {
         options.only(&["carrier", "appId", "right"])?;
         let carrier = rule::carrier(options.text("carrier")?.as_deref())?;
         let (app, right) = (options.text("appId")?, rule::right(&options, "right")?);
+        Self::new(app, right, || presented(env, given, carrier))
+    }
+
+    /// By one header, of the first name that the carrier reads.
+    pub(crate) fn plain(
+        carrier: Carrier,
+        text: String,
+        app: Option<String>,
+        right: Option<Right>,
+    ) -> Result<Self> {
+        let name = carrier.names()[0].to_owned();
+        Self::new(app, right, || extract(carrier, [(name, text)]))
+    }
+
+    fn new(
+        app: Option<String>,
+        right: Option<Right>,
+        presented: impl FnOnce() -> Result<Presented>,
+    ) -> Result<Self> {
         if app.is_none() && right.is_some() {
             return Err(invalid("appId is missing: a right is one on an application"));
         }
-        Ok(Self { presented: presented(env, given, carrier)?, app, right })
+        Ok(Self { presented: presented()?, app, right })
     }
 
     /// Ids first, as a V2 Handler does.
@@ -85,21 +104,32 @@ impl Shown {
     }
 }
 
-/// The credentials among headers or metadata of any form.
-fn presented(env: &Env, given: Unknown, carrier: Carrier) -> Result<Presented> {
-    let what = match carrier {
+fn what(carrier: Carrier) -> &'static str {
+    match carrier {
         Carrier::GrpcMetadata => "metadata",
         _ => "headers",
-    };
+    }
+}
+
+/// The credentials among headers or metadata of any form.
+fn presented(env: &Env, given: Unknown, carrier: Carrier) -> Result<Presented> {
+    let what = what(carrier);
     if args::kind(given)? != ValueType::Object {
         return Err(invalid(format!("{what} must be those of a request, such as req.headers")));
     }
     let names = carrier.names().iter().map(|name| (*name).to_owned()).collect();
     let pairs = hooks::presented(env, given, names).map_err(|error| unreadable(what, &error))?;
+    extract(
+        carrier,
+        pairs.into_iter().filter_map(|pair| <[String; 2]>::try_from(pair).ok()).map(<(_, _)>::from),
+    )
+}
+
+fn extract(carrier: Carrier, pairs: impl IntoIterator<Item = (String, String)>) -> Result<Presented> {
     let mut headers = HeaderMap::new();
-    for pair in pairs {
-        let Ok([name, value]) = <[String; 2]>::try_from(pair) else { continue };
-        let wrong = || invalid(format!("{what}: the value of {name:?} cannot be that of a header"));
+    for (name, value) in pairs {
+        let wrong =
+            || invalid(format!("{}: the value of {name:?} cannot be that of a header", what(carrier)));
         let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
         // A JavaScript string has a header's bytes as U+0000 to U+00FF.
         let bytes =

@@ -31,6 +31,20 @@ pub struct Authenticator {
     trusting: Arc<AtomicBool>,
 }
 
+impl Authenticator {
+    /// What seen.js gets: the answer, at once or as a promise.
+    pub(crate) fn answer<'a>(&self, env: &'a Env, asked: Asked) -> napi::Result<Unknown<'a>> {
+        let show = Shown { by: self.inner.clone(), answers: self.answers, trusting: self.trusting.clone() };
+        let trusting = self.trusting.load(Ordering::Relaxed);
+        let mut answer = Box::pin(asked.answer(self.inner.clone()));
+        if trusting && let Some(answer) = guard(env, || at_once(answer.as_mut()))? {
+            return show.to(env, answer);
+        }
+        let prepare = || Ok(Call { future: async { Ok(answer.await) }, signal: None });
+        promise(env, prepare, move |env, answer| show.to(env, answer))?.into_unknown(env)
+    }
+}
+
 #[napi]
 impl Authenticator {
     /// Checks the options. It connects to nothing: keys are read when they are needed, or by `reload`.
@@ -71,14 +85,7 @@ impl Authenticator {
         options: Option<Unknown<'a>>,
     ) -> napi::Result<Unknown<'a>> {
         let asked = guard(env, || Asked::read(env, presented, options))?;
-        let show = Shown { by: self.inner.clone(), answers: self.answers, trusting: self.trusting.clone() };
-        let trusting = self.trusting.load(Ordering::Relaxed);
-        let mut answer = Box::pin(asked.answer(self.inner.clone()));
-        if trusting && let Some(answer) = guard(env, || at_once(answer.as_mut()))? {
-            return show.to(env, answer);
-        }
-        let prepare = || Ok(Call { future: async { Ok(answer.await) }, signal: None });
-        promise(env, prepare, move |env, answer| show.to(env, answer))?.into_unknown(env)
+        self.answer(env, asked)
     }
 
     /// Whether claims allow this: it takes the scope `apps:<id>` and the right itself.

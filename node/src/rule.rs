@@ -15,8 +15,11 @@ pub(crate) fn right(options: &Fields, field: &str) -> Result<Option<Right>> {
     if name.is_none() && options.has(field)? {
         return Err(invalid(format!("{field} is undefined or null; leave it out to ask for no right")));
     }
-    let wrong = |error: Error| invalid(format!("{field}: {}", error.message()));
-    name.map(|name| name.parse().map_err(wrong)).transpose()
+    name.map(|name| parse_right(&name, field)).transpose()
+}
+
+pub(crate) fn parse_right(name: &str, field: &str) -> Result<Right> {
+    name.parse().map_err(|error: Error| invalid(format!("{field}: {}", error.message())))
 }
 
 /// The options of one rule.

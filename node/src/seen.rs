@@ -3,12 +3,33 @@
 use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::{ClassInstance, External, Uint32ArraySlice};
+use napi::bindgen_prelude::{ClassInstance, External, Uint32ArraySlice, Unknown};
 use napi_derive::napi;
 use ttn_auth::Known;
 
+use crate::asked::Asked;
 use crate::authenticator::Authenticator;
 use crate::contained::Contained;
+use crate::error::guard;
+use crate::rule;
+
+/// Called by seen.js: `authenticate` for what is plain, without a look at objects.
+#[napi(catch_unwind, skip_typescript)]
+pub fn authenticate_plain<'a>(
+    env: &'a Env,
+    authenticator: ClassInstance<'a, Authenticator>,
+    carrier: String,
+    text: String,
+    app_id: Option<String>,
+    right: Option<String>,
+) -> napi::Result<Unknown<'a>> {
+    let asked = guard(env, || {
+        let carrier = rule::carrier(Some(&carrier))?;
+        let right = right.map(|name| rule::parse_right(&name, "right")).transpose()?;
+        Asked::plain(carrier, text, app_id, right)
+    })?;
+    authenticator.answer(env, asked)
+}
 
 /// A token that was verified; seen.js keeps it beside what was presented.
 pub struct Seen(pub(crate) Contained<(Arc<ttn_auth::Authenticator>, Known)>);
