@@ -26,6 +26,7 @@ const suites = {
   readme: ['npm', ['run', '--silent', 'test:readme']],
   proof: [process.execPath, [join('scripts', 'proof-tokens.mjs'), '--short']],
   'proof-server': [process.execPath, [join('scripts', 'proof-server.mjs'), '--short']],
+  'proof-memory': [process.execPath, [join('scripts', 'proof-memory.mjs'), '--short']],
 }
 
 /** cargo test, node:test in its spec and tap reporters, and the proofs. */

@@ -71,6 +71,19 @@ for (const place of ['prepare', 'future', 'convert']) {
   })
 }
 
+test('panics under load end their own calls, and no others', () => {
+  const { lines } = run(`
+    const ends = await Promise.all(Array.from({ length: 200 }, (_, n) => {
+      if (n % 4 === 0) return async_(native.panicPromise(['prepare', 'future', 'convert', 'drop'][(n / 4) % 4]))
+      return native.TokenSource.callback(() => 'token-' + n).token().then((token) => token === 'token-' + n)
+    }))
+    for (const [n, end] of ends.entries()) {
+      if (n % 4 === 0 ? end.code !== 'AUTH_INTERNAL' : end !== true) console.log(n, end)
+    }
+  `)
+  assert.deepEqual(lines, [])
+})
+
 test('a panic when a future is dropped leaves no promise pending', () => {
   const { lines } = run(`show(await async_(native.panicPromise('drop')))`)
   assert.equal(lines.length, 1)
