@@ -99,7 +99,8 @@ impl Http1 {
                         return Ok((resets, connection));
                     }
                 }
-                None => return Ok((resets, self.open().await?)),
+                // Boxed, because it is large and rare: calls stay small without it.
+                None => return Ok((resets, Box::pin(self.open()).await?)),
             }
         }
     }

@@ -107,7 +107,8 @@ impl HttpChannel {
             headers.entry(CONTENT_TYPE).or_insert(JSON);
         }
         headers.entry(ACCEPT).or_insert(ANYTHING);
-        self.follow(request.method(), path, headers, request.body()).await
+        // Boxed, so that what is around it, gRPC's calls too, is not moved about with it.
+        Box::pin(self.follow(request.method(), path, headers, request.body())).await
     }
 
     /// Sends a request, and again to where it is redirected.
