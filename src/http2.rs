@@ -3,6 +3,7 @@
 //! Whoever calls while there is no connection waits for the same one to be made; it is given up when nobody waits.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
@@ -50,7 +51,19 @@ struct Slot {
 type Connecting = Shared<BoxFuture<'static, Result<Arc<Connection>>>>;
 
 /// Each call in flight holds it, so its references tell how busy it is.
-struct Connection(SendRequest<Bytes>);
+struct Connection {
+    requests: SendRequest<Bytes>,
+    /// How many answers have come.
+    answers: AtomicU64,
+    /// A call was given up during which no answer came, to whichever call, and none has come since.
+    is_silent: AtomicBool,
+}
+
+/// A call on a connection; dropped before its answer has come, if it is given up.
+struct Waiting<'a> {
+    connection: &'a Connection,
+    answers: u64,
+}
 
 /// An answer that has come to its end.
 pub(crate) struct Answer {
@@ -65,14 +78,21 @@ impl Http2 {
         Self { connector: Arc::new(connector), slots: Arc::default() }
     }
 
-    /// The next call connects anew; calls in flight keep the connection they have.
+    /// A call has run out of time. The next one connects anew if the connection may be dead without having said so (a router
+    /// that forgot it); not if it only was that call's answer which did not come. Calls in flight keep the connection they
+    /// have.
     pub(crate) fn reset(&self) {
-        *lock(&self.slots) = Slots::default();
+        let mut slots = lock(&self.slots);
+        let open = [&slots.first, &slots.second].map(|slot| slot.open.clone());
+        for silent in open.iter().flatten().filter(|open| open.is_silent.load(Ordering::Relaxed)) {
+            slots.forget(silent);
+        }
     }
 
     /// Makes a request, and reads its answer.
     pub(crate) async fn call(&self, request: Request<()>, body: Bytes) -> Result<Answer> {
         let (connection, mut ready) = self.ready().await?;
+        let waiting = connection.waiting();
         let (answer, mut sending) = ready.send_request(request, false).map_err(failed)?;
         // If the server has ended the stream already, its answer tells why.
         let _ = sending.send_data(body, true);
@@ -84,7 +104,7 @@ impl Http2 {
             body.add(chunk)?;
         }
         let trailers = receiving.trailers().await.map_err(failed)?.unwrap_or_default();
-        drop(connection);
+        waiting.answered();
         Ok(Answer { head, body: body.whole(), trailers })
     }
 
@@ -92,7 +112,7 @@ impl Http2 {
     async fn ready(&self) -> Result<(Arc<Connection>, SendRequest<Bytes>)> {
         loop {
             let (connection, is_new) = self.connection().await?;
-            match connection.0.clone().ready().await {
+            match connection.requests.clone().ready().await {
                 Ok(ready) => return Ok((connection, ready)),
                 Err(error) => {
                     lock(&self.slots).forget(&connection);
@@ -174,6 +194,27 @@ impl Slots {
     }
 }
 
+impl Connection {
+    fn waiting(&self) -> Waiting<'_> {
+        Waiting { connection: self, answers: self.answers.load(Ordering::Relaxed) }
+    }
+}
+
+impl Waiting<'_> {
+    fn answered(self) {
+        self.connection.answers.fetch_add(1, Ordering::Relaxed);
+        self.connection.is_silent.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.connection.answers.load(Ordering::Relaxed) == self.answers {
+            self.connection.is_silent.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Slot {
     fn connecting(&self) -> Option<Connecting> {
         self.connecting.as_ref()?.upgrade().filter(|connecting| connecting.peek().is_none())
@@ -193,7 +234,7 @@ async fn open(connector: &Connector) -> Result<Connection> {
     tokio::spawn(async move {
         let _ = connection.await;
     });
-    Ok(Connection(requests))
+    Ok(Connection { requests, answers: AtomicU64::new(0), is_silent: AtomicBool::new(false) })
 }
 
 fn failed(error: h2::Error) -> Error {
@@ -209,3 +250,7 @@ impl fmt::Debug for Http2 {
         f.debug_tuple("Http2").field(&self.connector).finish()
     }
 }
+
+#[cfg(test)]
+#[path = "http2_tests.rs"]
+mod tests;

@@ -1,0 +1,143 @@
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use http::{Response, Uri};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use super::*;
+use crate::ErrorKind;
+use crate::address::Address;
+
+const PLENTY: Duration = Duration::from_secs(20);
+
+/// What a server has seen.
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    held: Notify,
+}
+
+/// Answers `/ok`, holds `/held` for ever, and goes away after `/last`.
+async fn serve(stream: TcpStream, seen: Arc<Seen>) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let mut held = Vec::new();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        match request.uri().path() {
+            "/held" => {
+                held.push(respond);
+                seen.held.notify_one();
+            }
+            path => {
+                let mut body = respond.send_response(Response::new(()), false).unwrap();
+                body.send_data(Bytes::from_static(b"answer"), true).unwrap();
+                if path == "/last" {
+                    connection.graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+async fn server() -> (Http2, Arc<Seen>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("grpc://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Seen::default());
+    let count = seen.clone();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            count.connections.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(serve(stream, count.clone()));
+        }
+    });
+    let verifier = crate::tls::verifier(None).unwrap();
+    let connector = Connector::new(&Address::parse(&address).unwrap(), &verifier, "h2", PLENTY).unwrap();
+    (Http2::new(connector), seen)
+}
+
+async fn call(to: &Http2, path: &'static str) -> Result<Answer> {
+    let mut request = Request::new(());
+    *request.uri_mut() =
+        Uri::builder().scheme("http").authority("server").path_and_query(path).build().unwrap();
+    tokio::time::timeout(PLENTY, to.call(request, Bytes::from_static(b"message"))).await.unwrap()
+}
+
+impl Seen {
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn an_answer_comes_as_a_whole_on_one_connection() {
+    let (http2, seen) = server().await;
+    for _ in 0..3 {
+        let answer = call(&http2, "/ok").await.unwrap();
+        assert_eq!(
+            (&answer.body[..], answer.head.status.as_u16(), answer.trailers.len()),
+            (&b"answer"[..], 200, 0)
+        );
+    }
+    assert_eq!(seen.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_says_goodbye_is_connected_to_anew() {
+    let (http2, seen) = server().await;
+    for connections in 1..=3 {
+        call(&http2, "/last").await.unwrap();
+        assert_eq!(seen.connections(), connections);
+        // Until the goodbye has come: a connection that is told so takes no further request.
+        let connection = lock(&http2.slots).first.open.clone().unwrap();
+        let gone = async {
+            while connection.requests.clone().ready().await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PLENTY, gone).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_costs_the_connection_only_if_nothing_else_came_on_it() {
+    let (http2, seen) = server().await;
+    let http2 = Arc::new(http2);
+    for (others, connections) in [(1, 1), (0, 1), (0, 2)] {
+        let held = tokio::spawn({
+            let http2 = http2.clone();
+            async move { call(&http2, "/held").await.map(|_| ()) }
+        });
+        tokio::time::timeout(PLENTY, seen.held.notified()).await.unwrap();
+        assert_eq!(seen.connections(), connections);
+        for _ in 0..others {
+            call(&http2, "/ok").await.unwrap();
+        }
+        held.abort();
+        assert!(held.await.unwrap_err().is_cancelled());
+        http2.reset();
+    }
+    call(&http2, "/ok").await.unwrap();
+    assert_eq!(seen.connections(), 3);
+}
+
+#[tokio::test]
+async fn callers_wait_for_one_connection_and_for_one_refusal() {
+    let (http2, seen) = server().await;
+    let calls = (0..10).map(|_| call(&http2, "/ok"));
+    for answer in futures_util::future::join_all(calls).await {
+        answer.unwrap();
+    }
+    assert_eq!(seen.connections(), 1);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("grpc://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let verifier = crate::tls::verifier(None).unwrap();
+    let connector = Connector::new(&Address::parse(&address).unwrap(), &verifier, "h2", PLENTY).unwrap();
+    let nobody = Http2::new(connector);
+    for refused in futures_util::future::join_all((0..10).map(|_| call(&nobody, "/ok"))).await {
+        let error = refused.err().unwrap();
+        assert!(error.kind() == ErrorKind::Unavailable && error.is_unsent(), "{error:?}");
+    }
+}
