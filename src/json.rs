@@ -5,8 +5,8 @@
 //! upper-case hex; payloads are base64; an int64 is text, and numbers are accepted as text; zero values are left out,
 //! except an unset address or key, which is `""`; `null` means zero; unknown fields are ignored.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::de::{DeserializeOwned, Error as _};
@@ -95,11 +95,24 @@ pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
-pub(crate) fn number<'de, D, T>(from: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr + Default + Display,
-{
+/// A number of a field.
+pub(crate) trait Number: FromStr + Default {
+    /// 1e39 is a JSON number, and infinite as 32 bits.
+    fn is_finite(&self) -> bool {
+        true
+    }
+}
+
+impl Number for i32 {}
+impl Number for i64 {}
+impl Number for u32 {}
+impl Number for f32 {
+    fn is_finite(&self) -> bool {
+        f32::is_finite(*self)
+    }
+}
+
+pub(crate) fn number<'de, D: Deserializer<'de>, T: Number>(from: D) -> Result<T, D::Error> {
     let text = match Value::deserialize(from)? {
         Value::Null => return Ok(T::default()),
         Value::Number(number) => number.to_string(),
@@ -109,14 +122,10 @@ where
             .map_err(|_| D::Error::custom("expected a number"))?,
         _ => return Err(D::Error::custom("expected a number")),
     };
-    let out_of_range = || D::Error::custom(format!("expected {}", std::any::type_name::<T>()));
-    let number: T = text.parse().map_err(|_| out_of_range())?;
-    // 1e39 is a JSON number, and infinite as 32 bits.
-    if number.to_string().ends_with(|last: char| last.is_ascii_digit()) {
-        Ok(number)
-    } else {
-        Err(out_of_range())
-    }
+    text.parse()
+        .ok()
+        .filter(T::is_finite)
+        .ok_or_else(|| D::Error::custom(format!("expected {}", std::any::type_name::<T>())))
 }
 
 /// A map whose `null`s are empty texts.
@@ -130,7 +139,13 @@ pub(crate) mod float {
     use super::*;
 
     pub(crate) fn serialize<S: serde::Serializer>(value: &f32, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_f64(value.to_string().parse().unwrap_or(f64::from(*value)))
+        let exact = f64::from(*value);
+        // A whole number is the same in both.
+        to.serialize_f64(if value.fract() == 0.0 {
+            exact
+        } else {
+            value.to_string().parse().unwrap_or(exact)
+        })
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
@@ -172,17 +187,25 @@ pub(crate) mod base64 {
     }
 }
 
+/// A text that may be a part of what is read.
+#[derive(Default, Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 fn read_hex<'de, D: Deserializer<'de>>(from: D, length: usize) -> Result<Vec<u8>, D::Error> {
     // No value in the message: it may be a key.
     let wrong = || D::Error::custom(format!("expected {} hex digits ({length} bytes)", length * 2));
-    let text = Option::<String>::deserialize(from).map_err(|_| wrong())?.unwrap_or_default();
-    match text.len() {
-        0 => Ok(Vec::new()),
-        n if n == length * 2 && text.bytes().all(|b| b.is_ascii_hexdigit()) => (0..length)
-            .map(|i| u8::from_str_radix(&text[i * 2..i * 2 + 2], 16).map_err(|_| wrong()))
-            .collect(),
-        _ => Err(wrong()),
+    // Borrowed where it can be: without escapes, which hex digits need none of.
+    let text = Option::<Text>::deserialize(from).map_err(|_| wrong())?.unwrap_or_default().0;
+    if text.is_empty() {
+        return Ok(Vec::new());
     }
+    let digit = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+    let mut bytes = Vec::with_capacity(length);
+    for pair in text.as_bytes().chunks(2) {
+        let [high, low] = *pair else { return Err(wrong()) };
+        bytes.push(digit(high).zip(digit(low)).map(|(high, low)| high << 4 | low).ok_or_else(wrong)?);
+    }
+    if bytes.len() == length { Ok(bytes) } else { Err(wrong()) }
 }
 
 fn hex_text(bytes: &[u8]) -> String {
