@@ -130,10 +130,11 @@ impl Carrier {
         match self {
             Self::GrpcMetadata => Presented { token: text(TOKEN), key: text(KEY) },
             Self::AuthorizationHeader => {
-                let authorization = text(AUTHORIZATION).unwrap_or_default();
+                let authorization =
+                    headers.get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
                 let after = |scheme: &str| {
                     // HTTP trims blanks around a value, so an empty credential never follows a scheme.
-                    let value = authorization.expose().trim_matches([' ', '\t']);
+                    let value = authorization.as_deref()?.trim_matches([' ', '\t']);
                     let (head, rest) = value.split_at_checked(scheme.len())?;
                     head.eq_ignore_ascii_case(scheme).then(|| Secret::new(rest))
                 };
