@@ -13,21 +13,25 @@ function readClaims(text) {
 /** Spread first: what is there already can be set, whatever its name is. */
 function copyRights(rights) {
   const copy = { ...rights }
-  for (const id of Object.keys(copy)) copy[id] = copy[id].slice()
+  for (const id in copy) if (Object.hasOwn(copy, id)) copy[id] = copy[id].slice()
   return copy
 }
 
-/** Shares nothing with them: whoever gets it may change it. */
+/** Shares nothing with them: whoever gets it may change it. One by one, in their order, is the fastest way. */
 function copyClaims(claims) {
-  const copy = { ...claims }
-  if (copy.expiresAt !== undefined) copy.expiresAt = new Date(copy.expiresAt.getTime())
-  if (copy.issuedAt !== undefined) copy.issuedAt = new Date(copy.issuedAt.getTime())
-  if (copy.notBefore !== undefined) copy.notBefore = new Date(copy.notBefore.getTime())
-  if (copy.name !== undefined) copy.name = { ...copy.name }
-  copy.scope = copy.scope.slice()
-  copy.apps = copyRights(copy.apps)
-  copy.gateways = copyRights(copy.gateways)
-  copy.components = copyRights(copy.components)
+  const copy = { kind: claims.kind, issuer: claims.issuer, subject: claims.subject }
+  if (claims.expiresAt !== undefined) copy.expiresAt = new Date(claims.expiresAt)
+  if (claims.issuedAt !== undefined) copy.issuedAt = new Date(claims.issuedAt)
+  if (claims.notBefore !== undefined) copy.notBefore = new Date(claims.notBefore)
+  copy.scope = claims.scope.slice()
+  copy.apps = copyRights(claims.apps)
+  copy.gateways = copyRights(claims.gateways)
+  copy.components = copyRights(claims.components)
+  if (claims.type !== undefined) copy.type = claims.type
+  if (claims.client !== undefined) copy.client = claims.client
+  if (claims.username !== undefined) copy.username = claims.username
+  if (claims.email !== undefined) copy.email = claims.email
+  if (claims.name !== undefined) copy.name = { ...claims.name }
   return copy
 }
 

@@ -57,8 +57,7 @@ function credential(given, names) {
     const pair = given.length === 1 ? given[0] : undefined
     return Array.isArray(pair) && pair[0] === name && typeof pair[1] === 'string' ? pair[1] : undefined
   }
-  if (typeof given !== 'object' || given === null || typeof given.get === 'function' || !isPlain(given)) return undefined
-  if (!Object.hasOwn(given, name)) return undefined
+  if (typeof given !== 'object' || given === null || !Object.hasOwn(given, name) || typeof given.get === 'function' || !isPlain(given)) return undefined
   for (const each in given) {
     // Its length first: most names are of none of these.
     if (each !== name && names.some(({ length }) => length === each.length) && names.includes(each.toLowerCase())) return undefined

@@ -11,7 +11,7 @@ Object.defineProperty(Refusal.prototype, 'name', { value: '' })
 /** An object literal, of this realm or another one, as Node-RED's function nodes have their own. */
 function isPlain(value) {
   const prototype = Object.getPrototypeOf(value)
-  return prototype === null || Object.getPrototypeOf(prototype) === null
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 /** A name for what was passed, never its content. */
