@@ -111,12 +111,13 @@ impl GrpcChannel {
         if !metadata.is_empty() {
             headers.clone_from(metadata);
         }
-        headers.insert(TE, TRAILERS);
-        headers.insert(CONTENT_TYPE, GRPC);
-        headers.insert(USER_AGENT, USER);
+        // First, because other credentials are looked for among what is there.
         if let Some(credentials) = credentials {
             Carrier::GrpcMetadata.insert(credentials, headers)?;
         }
+        headers.insert(TE, TRAILERS);
+        headers.insert(CONTENT_TYPE, GRPC);
+        headers.insert(USER_AGENT, USER);
         Ok(request)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use support::{builder, id, sandbox};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use ttn_auth::{Client, ClientBuilder, Credentials, ErrorKind};
 use ttn_auth_sandbox::Sandbox;
 
@@ -15,6 +16,7 @@ use ttn_auth_sandbox::Sandbox;
 struct Door {
     address: String,
     opened: Arc<AtomicUsize>,
+    stuck: Arc<Notify>,
 }
 
 impl Door {
@@ -24,19 +26,28 @@ impl Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
         let opened = Arc::new(AtomicUsize::new(0));
-        let count = opened.clone();
+        let stuck = Arc::new(Notify::new());
+        let (count, stops) = (opened.clone(), stuck.clone());
         tokio::spawn(async move {
             loop {
                 let (mut from, _) = listener.accept().await.unwrap();
                 count.fetch_add(1, Ordering::SeqCst);
-                let host = host.clone();
+                let (host, stops) = (host.clone(), stops.clone());
                 tokio::spawn(async move {
                     let mut to = TcpStream::connect(host).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut from, &mut to) => {}
+                        () = stops.notified() => std::future::pending().await,
+                    }
                 });
             }
         });
-        Self { address, opened }
+        Self { address, opened, stuck }
+    }
+
+    /// Nothing passes any more on the connections that there are, and nobody is told.
+    fn stick(&self) {
+        self.stuck.notify_waiters();
     }
 
     fn opened(&self) -> usize {
@@ -100,6 +111,23 @@ async fn closing_one_client_leaves_the_others_their_calls_and_their_connections(
         assert_eq!(door.opened(), 1, "{address}");
         let closed = one.application_manager().get_device(&id("dev-1")).await.unwrap_err();
         assert_eq!(closed.kind(), ErrorKind::Cancelled);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_stands_still_is_replaced_for_all_when_one_call_has_run_out_of_time() {
+    let sandbox = sandbox().await;
+    let key = Credentials::parse(&sandbox.access_key()).unwrap();
+    for address in support::addresses(&sandbox) {
+        let door = Door::before(&address).await;
+        let one = to(&door, &sandbox, &key).timeout(Duration::from_millis(200)).build().unwrap();
+        let other = to(&door, &sandbox, &key).build().unwrap();
+        call(&other).await;
+        door.stick();
+        let late = one.application_manager().get_device(&id("dev-1")).await.unwrap_err();
+        assert_eq!(late.kind(), ErrorKind::Timeout, "{address}: {late:?}");
+        call(&other).await;
+        assert_eq!(door.opened(), 2, "{address}");
     }
 }
 
