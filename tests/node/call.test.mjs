@@ -113,7 +113,8 @@ for (const transport of TRANSPORTS) {
   })
 
   test(`${transport}: close ends what is in flight and refuses what comes later`, async () => {
-    const one = client(transport)
+    // With a time limit of its own it shares no connection, so that one is made.
+    const one = client(transport, { connectTimeout: 9999 })
     const accepted = once(silent, 'accepted')
     const inFlight = [one.getDevice(DEVICE), one.getDevices({ app_id: 'my-app' })]
     await accepted
