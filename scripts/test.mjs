@@ -25,11 +25,12 @@ const suites = {
   'node-red': ['npm', ['run', '--silent', 'test:node-red']],
   readme: ['npm', ['run', '--silent', 'test:readme']],
   proof: [process.execPath, [join('scripts', 'proof-tokens.mjs'), '--short']],
+  bench: [process.execPath, [join('benches', 'run.mjs'), '--short']],
   'proof-server': [process.execPath, [join('scripts', 'proof-server.mjs'), '--short']],
   'proof-memory': [process.execPath, [join('scripts', 'proof-memory.mjs'), '--short']],
 }
 
-/** cargo test, node:test in its spec and tap reporters, and the proofs. */
+/** cargo test, node:test in its spec and tap reporters, the proofs and the bench. */
 const counts = [
   { pattern: /^test result: \w+\. (\d+) passed; (\d+) failed/, read: ([, passed, failed]) => [+passed, +failed] },
   { pattern: /^(?:ℹ|#) pass (\d+)/, read: ([, passed]) => [+passed, 0] },
