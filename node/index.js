@@ -3,11 +3,16 @@
 // needed for that are read when they are first used: whoever only calls a Handler needs no guard.
 
 const { inspect } = require('node:util')
-const { AuthError } = require('./error.js')
-const { hooks } = require('./hooks.js')
 const native = require('./load.js').load()
 
-native.register(hooks(native))
+/** What the addon needs of JavaScript: `hooks.js`, which is read when the first of these is called. */
+const HOOKS = [
+  'answered', 'body', 'claims', 'entries', 'environment', 'error', 'flat', 'keep', 'kept', 'nothing', 'parse', 'presented', 'query', 'receive',
+  'stringify', 'unwatch', 'watch',
+]
+let hooks
+const later = (name) => (...args) => (hooks ??= require('./hooks.js').hooks(native))[name](...args)
+native.register(Object.fromEntries(HOOKS.map((name) => [name, later(name)])))
 
 /** Showing an object never fails, as reading the file of credentials may. */
 function read(object, name) {
@@ -77,7 +82,9 @@ method(Authenticator.prototype, 'claims', (call) => require('./grpc-server.js').
 
 const bulk = (items, task, options) => require('./bulk.js').bulk(items, task, options)
 
-module.exports.AuthError = AuthError
+// ESM's lexer finds the name here; whoever asks for it gets it.
+module.exports.AuthError = undefined
+Object.defineProperty(module.exports, 'AuthError', { enumerable: true, get: () => require('./error.js').AuthError })
 module.exports.Authenticator = native.Authenticator
 module.exports.bulk = bulk
 module.exports.Credentials = native.Credentials

@@ -22,7 +22,7 @@ use ttn_auth::Result;
 
 use crate::deferred::{Deferred, keep_alive};
 use crate::error::{internal, panicked};
-use crate::outcome::{self, Outcome, Settled};
+use crate::outcome::{Ended, Outcome, Waiting};
 use crate::promise::aborted;
 use crate::runtime::runtime;
 
@@ -35,9 +35,12 @@ const MESSAGES: usize = 64;
 
 pub(crate) type Task = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
+/// Makes a task, on the thread that runs it: the largest thing that a call allocates is not handed across.
+pub(crate) type Begin = Box<dyn FnOnce() -> Task + Send>;
+
 /// What JavaScript's thread tells the runtime's.
 enum Message {
-    Start(u32, Task),
+    Start(u32, Begin),
     Cancel(u32),
 }
 
@@ -52,7 +55,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     running: HashMap<u32, AbortHandle>,
-    ended: VecDeque<(u32, Outcome)>,
+    /// [`AT_ONCE`] in each.
+    ended: VecDeque<Ended>,
     /// JavaScript's thread knows that it has to look.
     woken: bool,
     closed: bool,
@@ -62,7 +66,7 @@ struct State {
 struct Calls {
     shared: Arc<Shared>,
     messages: mpsc::UnboundedSender<Message>,
-    promises: HashMap<u32, (Deferred, bool)>,
+    promises: HashMap<u32, Waiting>,
     last: u32,
 }
 
@@ -112,7 +116,7 @@ pub(crate) fn number() -> u32 {
 }
 
 /// Runs a call under this number, and promises what it ends with. `watched`: it has a signal.
-pub(crate) fn start<'a>(env: &'a Env, number: u32, watched: bool, task: Task) -> napi::Result<Object<'a>> {
+pub(crate) fn start<'a>(env: &'a Env, number: u32, watched: bool, begin: Begin) -> napi::Result<Object<'a>> {
     let runtime = runtime().map_err(|error| crate::error::thrown(env, &error, None))?;
     if let Some((shared, messages)) = UNREAD.take() {
         runtime.spawn(run(shared, messages));
@@ -125,9 +129,9 @@ pub(crate) fn start<'a>(env: &'a Env, number: u32, watched: bool, task: Task) ->
         if calls.promises.is_empty() {
             keep_alive(env, calls.shared.wake.raw(), true)?;
         }
-        calls.promises.insert(number, (deferred, watched));
+        calls.promises.insert(number, Waiting { deferred, watched });
         // Its reader ends with this environment.
-        let _ = calls.messages.send(Message::Start(number, task));
+        let _ = calls.messages.send(Message::Start(number, begin));
         Ok(promise)
     })
 }
@@ -147,22 +151,16 @@ fn settle(env: &Env) {
     else {
         return;
     };
-    let ended = shared.take();
-    let ended: Vec<_> = CALLS.with_borrow_mut(|calls| {
-        let Some(calls) = calls else { return Vec::new() };
-        let settled = |(number, outcome)| {
-            let (deferred, watched) = calls.promises.remove(&number)?;
-            Some(Settled { deferred, outcome, watched: watched.then_some(number) })
-        };
-        let ended = ended.into_iter().filter_map(settled).collect();
-        if calls.promises.is_empty() {
+    // JavaScript may run meanwhile, and begin other calls.
+    shared
+        .take()
+        .settle(env, |number| CALLS.with_borrow_mut(|calls| calls.as_mut()?.promises.remove(&number)));
+    CALLS.with_borrow(|calls| {
+        if calls.as_ref().is_some_and(|calls| calls.promises.is_empty()) {
             // It can only fail while the environment ends.
             let _ = keep_alive(env, shared.wake.raw(), false);
         }
-        ended
     });
-    // JavaScript may run meanwhile, and begin other calls.
-    outcome::settle(env, ended);
 }
 
 /// On the runtime's thread: does what JavaScript's says, until its environment ends.
@@ -171,7 +169,7 @@ async fn run(shared: Arc<Shared>, mut messages: mpsc::UnboundedReceiver<Message>
     while messages.recv_many(&mut batch, MESSAGES).await > 0 {
         for message in batch.drain(..) {
             match message {
-                Message::Start(number, task) => shared.spawn(number, task),
+                Message::Start(number, begin) => shared.spawn(number, begin),
                 Message::Cancel(number) => shared.cancel(number),
             }
         }
@@ -185,10 +183,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spawn(self: &Arc<Self>, number: u32, task: Task) {
+    fn spawn(self: &Arc<Self>, number: u32, begin: Begin) {
         let running = Running { shared: Some(Arc::clone(self)), number };
         let mut state = self.state();
-        let task = tokio::spawn(async move { running.end(without_panic(task).await) });
+        let task = tokio::spawn(async move { running.end(without_panic(begin()).await) });
         state.running.insert(number, task.abort_handle());
     }
 
@@ -205,7 +203,14 @@ impl Shared {
             drop(state);
             return;
         }
-        state.ended.push_back((number, outcome));
+        match state.ended.back_mut() {
+            Some(ended) if ended.len() < AT_ONCE => ended.push(number, outcome),
+            _ => {
+                let mut ended = Ended::default();
+                ended.push(number, outcome);
+                state.ended.push_back(ended);
+            }
+        }
         if std::mem::replace(&mut state.woken, true) {
             return;
         }
@@ -221,16 +226,14 @@ impl Shared {
     }
 
     /// What JavaScript's thread is to settle now. It is woken again for the rest.
-    fn take(&self) -> VecDeque<(u32, Outcome)> {
+    fn take(&self) -> Ended {
         let mut state = self.state();
-        if state.ended.len() <= AT_ONCE {
-            state.woken = false;
-            return std::mem::take(&mut state.ended);
+        let now = state.ended.pop_front().unwrap_or_default();
+        state.woken = !state.ended.is_empty();
+        if state.woken {
+            drop(state);
+            self.wake();
         }
-        let rest = state.ended.split_off(AT_ONCE);
-        let now = std::mem::replace(&mut state.ended, rest);
-        drop(state);
-        self.wake();
         now
     }
 

@@ -31,7 +31,7 @@ impl Client {
                 (page.limit, page.offset) = (options.count("limit")?, options.count("offset")?);
             }
             let request = args::json(env, request, "the request")?;
-            let future = async move {
+            let future = move || async move {
                 let answer = manager.call(name, &request, page, ToJavaScript).await?;
                 Ok(if has_answer { answer } else { Answer::Flat(flat_writer::nothing()) })
             };

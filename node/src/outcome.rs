@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsError};
-use ttn_auth::{ErrorKind, Result};
+use ttn_auth::{Error, ErrorKind, Result};
 
 use crate::deferred::Deferred;
-use crate::error::{self, panicked};
+use crate::error::{self, internal, panicked};
 use crate::flat::Batch;
 use crate::hooks;
 
@@ -24,37 +24,70 @@ pub(crate) enum Answer {
 
 pub(crate) type Make = Box<dyn for<'e> FnOnce(&'e Env) -> napi::Result<Unknown<'e>> + Send>;
 
-/// A call that has ended.
-pub(crate) struct Settled {
-    pub(crate) deferred: Deferred,
-    pub(crate) outcome: Outcome,
-    /// Its number, if it has a signal.
-    pub(crate) watched: Option<u32>,
+/// Calls that have ended, in their order. Values are written into one buffer on the thread that calls run on: what is
+/// allocated there is freed there, but for one buffer for all.
+#[derive(Default)]
+pub(crate) struct Ended {
+    flat: Batch,
+    calls: Vec<(u32, End)>,
 }
 
-/// Settles the promises of these calls, in this order.
-pub(crate) fn settle(env: &Env, ended: Vec<Settled>) {
-    let mut batch = Batch::default();
-    for each in &ended {
-        if let Ok(Answer::Flat(flat)) = &each.outcome {
-            batch.push(flat);
-        }
-    }
-    let mut values = batch.read(env);
-    for Settled { deferred, outcome, watched } in ended {
-        // It stops the listening in any case.
-        let reason = watched.and_then(|number| hooks::unwatch(env, number).ok());
-        let made = catch_unwind(AssertUnwindSafe(|| match outcome {
-            Ok(Answer::Made(make)) => make(env),
-            Ok(Answer::Flat(_)) => values.next(),
-            Err(error) => {
-                let cause = reason.filter(|_| error.kind() == ErrorKind::Cancelled);
-                Err(error::thrown(env, &error, cause))
+enum End {
+    /// Its value is the next one of the batch.
+    Flat,
+    Made(Make),
+    Failed(Error),
+}
+
+/// The other end of a call's promise.
+pub(crate) struct Waiting {
+    pub(crate) deferred: Deferred,
+    /// It has a signal.
+    pub(crate) watched: bool,
+}
+
+impl Ended {
+    pub(crate) fn push(&mut self, number: u32, outcome: Outcome) {
+        let end = match outcome {
+            Ok(Answer::Flat(flat)) => {
+                self.flat.push(&flat);
+                End::Flat
             }
-        }))
-        .unwrap_or_else(|panic| Err(error::thrown(env, &panicked(panic), None)));
-        let outcome = made.map_err(|error| JsError::from(error).into_unknown(*env));
-        // It can only fail while the environment ends.
-        let _ = deferred.settle(env, outcome);
+            Ok(Answer::Made(make)) => End::Made(make),
+            Err(error) => End::Failed(error),
+        };
+        self.calls.push((number, end));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Settles the promises, which `find` gives by the numbers of their calls.
+    pub(crate) fn settle(self, env: &Env, find: impl Fn(u32) -> Option<Waiting>) {
+        let mut values = self.flat.read(env);
+        for (number, end) in self.calls {
+            // Every value is taken, also one that nobody waits for.
+            let flat = matches!(end, End::Flat).then(|| values.next());
+            let Some(Waiting { deferred, watched }) = find(number) else { continue };
+            // It stops the listening in any case.
+            let reason = watched.then(|| hooks::unwatch(env, number).ok()).flatten();
+            let made = catch_unwind(AssertUnwindSafe(|| match end {
+                End::Flat => flat
+                    .transpose()
+                    .ok()
+                    .flatten()
+                    .ok_or_else(|| error::thrown(env, &internal("the answer could not be read"), None)),
+                End::Made(make) => make(env),
+                End::Failed(error) => {
+                    let cause = reason.filter(|_| error.kind() == ErrorKind::Cancelled);
+                    Err(error::thrown(env, &error, cause))
+                }
+            }))
+            .unwrap_or_else(|panic| Err(error::thrown(env, &panicked(panic), None)));
+            let outcome = made.map_err(|error| JsError::from(error).into_unknown(*env));
+            // It can only fail while the environment ends.
+            let _ = deferred.settle(env, outcome);
+        }
     }
 }

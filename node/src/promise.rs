@@ -10,7 +10,7 @@ use napi::bindgen_prelude::{Object, PromiseRaw, Unknown};
 use napi::{Env, JsValue};
 use ttn_auth::{Error, ErrorKind, Result};
 
-use crate::calls::{self, Task};
+use crate::calls::{self, Begin, Task};
 use crate::outcome::{Answer, Outcome};
 use crate::{error, hooks};
 
@@ -33,33 +33,36 @@ where
 {
     start(env, || {
         let Call { future, signal } = prepare()?;
-        let task: Task = Box::pin(async move {
-            let value = future.await?;
-            Ok(Answer::Made(Box::new(move |env| convert(env, value))))
-        });
-        Ok((task, signal))
+        let begin = move || {
+            Box::pin(async move {
+                let value = future.await?;
+                Ok(Answer::Made(Box::new(move |env| convert(env, value))))
+            }) as Task
+        };
+        Ok((Box::new(begin), signal))
     })
 }
 
-/// The same for a call that makes its answer itself.
-pub(crate) fn promise_answer<'a, F>(
+/// The same for a call that makes its answer itself, and its future only when it runs.
+pub(crate) fn promise_answer<'a, B, F>(
     env: &'a Env,
-    prepare: impl FnOnce() -> Result<Call<'a, F>>,
+    prepare: impl FnOnce() -> Result<Call<'a, B>>,
 ) -> napi::Result<Object<'a>>
 where
+    B: FnOnce() -> F + Send + 'static,
     F: Future<Output = Outcome> + Send + 'static,
 {
     start(env, || {
-        let Call { future, signal } = prepare()?;
-        Ok((Box::pin(future) as Task, signal))
+        let Call { future: begin, signal } = prepare()?;
+        Ok((Box::new(move || Box::pin(begin()) as Task), signal))
     })
 }
 
 fn start<'a>(
     env: &'a Env,
-    prepare: impl FnOnce() -> Result<(Task, Option<Unknown<'a>>)>,
+    prepare: impl FnOnce() -> Result<(Begin, Option<Unknown<'a>>)>,
 ) -> napi::Result<Object<'a>> {
-    let (task, signal) = match error::contained(prepare) {
+    let (begin, signal) = match error::contained(prepare) {
         Ok(ready) => ready,
         Err(error) => return rejected(env, error::thrown(env, &error, None)),
     };
@@ -77,7 +80,7 @@ fn start<'a>(
             }
         }
     }
-    calls::start(env, number, watched, task).or_else(|error| {
+    calls::start(env, number, watched, begin).or_else(|error| {
         if watched {
             // Nothing will abort what has not begun.
             let _ = hooks::unwatch(env, number);
