@@ -47,3 +47,7 @@ mod vault;
 /// The package's version, for index.js: reading package.json takes longer than the rest of loading.
 #[napi_derive::napi(skip_typescript)]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// See Cargo.toml.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

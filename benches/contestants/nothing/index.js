@@ -1,0 +1,2 @@
+'use strict'
+// A package that does nothing, for load.cjs.
