@@ -2,8 +2,21 @@
 // The package's entry: loads the addon, gives it what it needs of JavaScript, and dresses its classes. Files that are not
 // needed for that are read when they are first used: whoever only calls a Handler needs no guard.
 
-const { inspect } = require('node:util')
-const native = require('./load.js').load()
+/** The addon that was built in this folder, under the name of most platforms; nothing if there is none. */
+function addonHere() {
+  const libc = { linux: '-gnu', win32: '-msvc' }[process.platform] ?? ''
+  const addon = { exports: {} }
+  try {
+    // Not by require: finding a file whose whole path is known takes it as long as loading it.
+    process.dlopen(addon, `${__dirname}/ttn-auth.${process.platform}-${process.arch}${libc}.node`)
+    return addon.exports
+  } catch {
+    // load.js knows the others, and says what is wrong.
+    return undefined
+  }
+}
+
+const native = addonHere() ?? require('./load.js').load()
 
 /** What the addon needs of JavaScript: `hooks.js`, which is read when the first of these is called. */
 const HOOKS = [
@@ -27,8 +40,8 @@ function read(object, name) {
 function show(Class, ...names) {
   const shown = (object) => Object.fromEntries(names.map((name) => [name, read(object, name)]))
   Object.defineProperties(Class.prototype, {
-    [inspect.custom]: {
-      value(_depth, options) {
+    [Symbol.for('nodejs.util.inspect.custom')]: {
+      value(_depth, options, inspect) {
         return `${Class.name} ${inspect(shown(this), options)}`
       },
     },

@@ -2,7 +2,7 @@
 // Finds the addon: built in this folder, or in the optional package of this platform.
 
 const { existsSync } = require('node:fs')
-const { isAbsolute, join } = require('node:path')
+const { join } = require('node:path')
 
 /** The platform as napi names it: `linux-x64-gnu`, `darwin-arm64`, `win32-x64-msvc`. */
 function target() {
@@ -54,11 +54,7 @@ function load() {
 
 function attempt(path, problem, remedy) {
   try {
-    // Not by require: finding a file whose whole path is known takes it as long as loading it.
-    if (!isAbsolute(path)) return require(path)
-    const addon = { exports: {} }
-    process.dlopen(addon, path)
-    return addon.exports
+    return require(path)
   } catch (cause) {
     throw new Error(`${problem}: ${cause.message}. ${remedy}`, { cause })
   }
