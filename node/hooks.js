@@ -19,7 +19,10 @@ function hooks(native) {
     parse: (text) => JSON.parse(text),
     flat: (text, count) => (flat ??= require('./flat.js').flat(native))(text, count),
     nothing() {},
-    claims: (text) => require('./claims.js').readClaims(text),
+    claims(text) {
+      const { claimsReader, dated } = require('./claims.js')
+      return dated(claimsReader(native)(text))
+    },
     stringify: (value) => JSON.stringify(value),
     environment: (name) => process.env[name],
     body: (value) => require('./request.js').body(value),

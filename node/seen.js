@@ -7,7 +7,7 @@
 // held here, so this is no property of anything that could be shown.
 
 const { performance } = require('node:perf_hooks')
-const { copyClaims, readClaims } = require('./claims.js')
+const { claimsReader, copyClaims, dated } = require('./claims.js')
 const { credential } = require('./presented.js')
 
 /** Half of how many are remembered of a carrier: of tokens of the usual 600 bytes, 2,000 take about 5 MB. */
@@ -94,6 +94,7 @@ function plainOptions(options) {
 function remembering(native, authenticate) {
   const names = { header: native.credentialNames('header'), metadata: native.credentialNames('metadata') }
   const memories = new WeakMap()
+  const readClaims = claimsReader(native)
 
   function memoryOf(authenticator) {
     const memory = { keyChanges: native.keyChanges(authenticator), header: new Seen(), metadata: new Seen() }
@@ -115,15 +116,16 @@ function remembering(native, authenticate) {
 
   async function ask(authenticator, presented, options) {
     const [text] = await authenticate.call(authenticator, presented, options)
-    return readClaims(text)
+    return dated(readClaims(text))
   }
 
   async function askPlainly(authenticator, text, asked, seen) {
     const { carrier, appId, right } = asked
     const [claimed, ticket] = await native.authenticatePlain(authenticator, carrier, text, appId, right)
     const claims = readClaims(claimed)
-    if (ticket !== undefined) seen.add(text, asked, copyClaims(claims), ticket)
-    return claims
+    if (ticket === undefined) return dated(claims)
+    seen.add(text, asked, claims, ticket)
+    return copyClaims(claims)
   }
 
   return function (presented, options) {

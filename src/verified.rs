@@ -25,12 +25,19 @@ type Id = [u8; 32];
 pub struct Known {
     pub(crate) claims: Arc<Claims>,
     pub(crate) key: Arc<PublicKey>,
+    /// It was not verified just now.
+    pub(crate) again: bool,
 }
 
 impl Known {
     /// What the token claims.
     pub fn claims(&self) -> &Arc<Claims> {
         &self.claims
+    }
+
+    /// Whether it was known before: it comes more than once, so that it is worth to be remembered elsewhere too.
+    pub fn is_again(&self) -> bool {
+        self.again
     }
 }
 
@@ -99,7 +106,7 @@ mod tests {
     fn it_is_bounded_and_what_is_used_stays() {
         let pair = rcgen::KeyPair::generate().unwrap();
         let key = Arc::new(PublicKey::from_pem(Algorithm::Es256, &pair.public_key_pem()).unwrap());
-        let known = Known { claims: Arc::default(), key };
+        let known = Known { claims: Arc::default(), key, again: false };
         let (verified, used) = (Verified::default(), id("used").unwrap());
         verified.insert(used, known.clone());
         for n in 0..3 * HALF {

@@ -96,14 +96,14 @@ impl Verifier {
             let current = self.keys.get(&known.claims.issuer).await?;
             if current.is_some_and(|current| Arc::ptr_eq(&current, &known.key)) {
                 self.check_times(&known.claims, (self.clock)()).inspect_err(|_| self.verified.remove(id))?;
-                return Ok(known);
+                return Ok(Known { again: true, ..known });
             }
             self.verified.remove(id);
         }
         let token = Jwt::read(token)?;
         let key = self.check_signature(&token).await?;
         self.check_times(&token.claims, (self.clock)())?;
-        let known = Known { claims: Arc::new(token.claims), key };
+        let known = Known { claims: Arc::new(token.claims), key, again: false };
         if let Some(id) = id {
             self.verified.insert(id, known.clone());
         }

@@ -18,13 +18,13 @@ function mint(key, count) {
       iss: ISSUER, sub: '5c0d2a6e', iat, exp: iat + 3600, jti: `${n}`, scope: ['apps:test-app'], type: 'user', apps: { 'test-app': rights },
     }
     const text = `${head}.${encode(claims)}`
-    return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+    return `Bearer ${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
   })
 }
 
 /**
- * A contestant, of what makes a verifier of the public key. It takes a token and gives its claims, or a promise of them.
- * @param {(pem: string) => {verify: (token: string) => any, issuerOf: (claims: any) => string}} make
+ * A contestant, of what makes a verifier of the public key. It takes a header's value, `Bearer` and a token, and gives its claims, or a promise of them.
+ * @param {(pem: string) => {verify: (header: string) => any, issuerOf: (claims: any) => string}} make
  */
 export function verifier({ key, count }, make) {
   const secret = createPrivateKey(key)

@@ -4,7 +4,7 @@ import { createVerifier } from 'fast-jwt'
 import { ISSUER, verifier } from './tokens.mjs'
 
 export const connect = (setup, argument) =>
-  verifier(setup, (key) => ({
-    verify: createVerifier({ key, algorithms: ['ES256'], allowedIss: ISSUER, cache: argument === 'cache' }),
-    issuerOf: ({ iss }) => iss,
-  }))
+  verifier(setup, (key) => {
+    const verify = createVerifier({ key, algorithms: ['ES256'], allowedIss: ISSUER, cache: argument === 'cache' })
+    return { verify: (header) => verify(header.slice(7)), issuerOf: ({ iss }) => iss }
+  })

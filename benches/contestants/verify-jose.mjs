@@ -6,6 +6,6 @@ import { ISSUER, verifier } from './tokens.mjs'
 export const connect = (setup) =>
   verifier(setup, (pem) => {
     const key = importSPKI(pem, 'ES256')
-    const verify = async (token) => (await jwtVerify(token, await key, { algorithms: ['ES256'], issuer: ISSUER })).payload
+    const verify = async (header) => (await jwtVerify(header.slice(7), await key, { algorithms: ['ES256'], issuer: ISSUER })).payload
     return { verify, issuerOf: ({ iss }) => iss }
   })

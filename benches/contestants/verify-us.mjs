@@ -6,7 +6,7 @@ export const connect = (setup) =>
   verifier(setup, (key) => {
     const authenticator = new (us().Authenticator)({ authServers: { [ISSUER]: { key } } })
     return {
-      verify: (token) => authenticator.authenticate({ authorization: `Bearer ${token}` }),
+      verify: (authorization) => authenticator.authenticate({ authorization }),
       issuerOf: ({ issuer }) => issuer,
     }
   })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use napi::bindgen_prelude::{External, ToNapiValue, Unknown};
 use napi::{Env, ValueType};
@@ -64,15 +65,15 @@ impl Asked {
         }
         let is_token = self.presented.token.is_some_and(|token| !token.expose().is_empty());
         let kind = if is_token { CredentialsKind::BearerToken } else { CredentialsKind::AccessKey };
-        Ok((claims::write(kind, known.claims())?, is_token.then_some(known)))
+        Ok((claims::write(kind, known.claims())?, (is_token && known.is_again()).then_some(known)))
     }
 }
 
-/// The claims' text, and for a token what is remembered of it.
-pub(crate) type Answer = Result<(String, Option<Known>)>;
+/// The claims' flat text, and for a token that came before what is remembered of it: most of those that come once never do again.
+pub(crate) type Answer = Result<(Vec<u8>, Option<Known>)>;
 
-/// The answer, if there is nothing to wait for. JavaScript waits meanwhile, for a signature about 50 us, which is less than the way
-/// to the other thread and back takes. As long as callers are let in: whoever sends forgeries must not
+/// The answer, if there is nothing to wait for. JavaScript waits meanwhile, for a signature as long as the way to the other
+/// thread and back takes. As long as callers are let in: whoever sends forgeries must not
 /// keep a server from everything else, so after a refusal it is the other thread that looks, until somebody is let in again.
 pub(crate) fn at_once(answer: Pin<&mut impl Future<Output = Answer>>) -> Result<Option<Answer>> {
     let _context = runtime()?.enter();
@@ -96,7 +97,7 @@ impl Shown {
         self.trusting.store(answer.is_ok(), Ordering::Relaxed);
         let (text, known) = answer.map_err(|error| error::answered(env, &error, &self.answers))?;
         let mut shown = env.create_array(2)?;
-        shown.set(0, text)?;
+        shown.set(0, env.create_string_latin1(text)?)?;
         if let Some(known) = known {
             shown.set(1, External::new(Seen(Contained::new((self.by, known)))))?;
         }
@@ -131,10 +132,13 @@ fn extract(carrier: Carrier, pairs: impl IntoIterator<Item = (String, String)>) 
         let wrong =
             || invalid(format!("{}: the value of {name:?} cannot be that of a header", what(carrier)));
         let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-        // A JavaScript string has a header's bytes as U+0000 to U+00FF.
-        let bytes =
-            value.chars().map(|c| u8::try_from(c).map_err(|_| wrong())).collect::<Result<Vec<_>>>()?;
-        headers.append(known, HeaderValue::from_bytes(&bytes).map_err(|_| wrong())?);
+        let bytes = if value.is_ascii() {
+            value.into_bytes()
+        } else {
+            // A JavaScript string has a header's bytes as U+0000 to U+00FF.
+            value.chars().map(|c| u8::try_from(c).map_err(|_| wrong())).collect::<Result<Vec<_>>>()?
+        };
+        headers.append(known, HeaderValue::from_maybe_shared(Bytes::from(bytes)).map_err(|_| wrong())?);
     }
     Ok(carrier.extract(&headers))
 }

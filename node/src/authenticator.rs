@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use napi::Env;
+use napi::{Env, JsValue};
 use napi::bindgen_prelude::{Object, ToNapiValue, Unknown};
 use napi_derive::napi;
 use ttn_auth::{Answers, AppId, CredentialsKind, Right, Secret};
@@ -133,6 +133,6 @@ impl Authenticator {
             let read = ttn_auth::Claims::read_unverified(&Secret::new(args::text(token, "token")?))?;
             claims::write(CredentialsKind::BearerToken, &read)
         })?;
-        hooks::claims(env, text)
+        hooks::claims(env, env.create_string_latin1(text)?.to_unknown())
     }
 }

@@ -7,7 +7,7 @@ use ttn_auth::{Claims, CredentialsKind, Name, Result, Right, Rights};
 
 use crate::args::Fields;
 use crate::error::internal;
-use crate::hooks;
+use crate::{flat_writer, hooks};
 
 /// Milliseconds that a JavaScript `Date` can be away from 1970 (ECMAScript, "Time Values and Time Range").
 const LAST_DATE: f64 = 8.64e15;
@@ -47,8 +47,8 @@ struct ShownName<'a> {
     last: &'a str,
 }
 
-/// Claims of a credential of this kind, as JSON: one text costs less than a call into Node for each property.
-pub(crate) fn write(kind: CredentialsKind, claims: &Claims) -> Result<String> {
+/// Claims of a credential of this kind, as flat text: it costs less than a call into Node for each property.
+pub(crate) fn write(kind: CredentialsKind, claims: &Claims) -> Result<Vec<u8>> {
     let millis =
         |seconds: Option<i64>| seconds.map(|seconds| (seconds as f64 * 1000.0).clamp(-LAST_DATE, LAST_DATE));
     let Name { first, last, .. } = &claims.name;
@@ -69,7 +69,7 @@ pub(crate) fn write(kind: CredentialsKind, claims: &Claims) -> Result<String> {
         email: &claims.email,
         name: (!(first.is_empty() && last.is_empty())).then_some(ShownName { first, last }),
     };
-    serde_json::to_string(&shown).map_err(|error| internal("the claims cannot be written").with_source(error))
+    flat_writer::write(&shown).map_err(|error| internal("the claims cannot be written").with_source(error))
 }
 
 /// Through JSON, because setting `__proto__` by hand would set the prototype.

@@ -13,15 +13,11 @@ use serde::Serialize;
 use ttn_auth::{WriteAnswer, to_json};
 
 use crate::error::internal;
-use crate::flat_writer::Writer;
 use crate::outcome::Answer;
-use crate::{hooks, shapes};
+use crate::{flat_writer, hooks, shapes};
 
 /// The longest answer that is written flat, in bytes.
 const LONGEST: usize = 4 << 10;
-
-/// Most answers are shorter.
-const USUAL: usize = 512;
 
 /// Writes the answers of the named calls.
 #[derive(Clone, Copy)]
@@ -31,10 +27,10 @@ impl WriteAnswer for ToJavaScript {
     type Written = Answer;
 
     fn write<T: Serialize>(self, answer: &T) -> ttn_auth::Result<Answer> {
-        let mut writer = Writer { bytes: Vec::with_capacity(USUAL) };
-        answer.serialize(&mut writer).map_err(|e| internal("cannot write the answer").with_source(e))?;
-        if writer.bytes.len() <= LONGEST {
-            return Ok(Answer::Flat(writer.bytes));
+        let flat =
+            flat_writer::write(answer).map_err(|e| internal("cannot write the answer").with_source(e))?;
+        if flat.len() <= LONGEST {
+            return Ok(Answer::Flat(flat));
         }
         let json = to_json(answer)?;
         Ok(Answer::Made(Box::new(|env| hooks::parse(env, json))))

@@ -37,6 +37,16 @@ pub(crate) fn nothing() -> Vec<u8> {
     vec![tag::NOTHING]
 }
 
+/// A value's text.
+pub(crate) fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, Unwritable> {
+    let mut writer = Writer { bytes: Vec::with_capacity(USUAL) };
+    value.serialize(&mut writer)?;
+    Ok(writer.bytes)
+}
+
+/// Most values are shorter, in bytes.
+const USUAL: usize = 512;
+
 /// Writes one value.
 pub(crate) struct Writer {
     pub(crate) bytes: Vec<u8>,

@@ -40,7 +40,7 @@ struct Hooks {
     answered: FunctionRef<FnArgs<AnswerFields<'static>>, Unknown<'static>>,
     parse: FunctionRef<String, Unknown<'static>>,
     flat: FunctionRef<FnArgs<(Unknown<'static>, u32)>, Object<'static>>,
-    claims: FunctionRef<String, Unknown<'static>>,
+    claims: FunctionRef<Unknown<'static>, Unknown<'static>>,
     stringify: FunctionRef<Unknown<'static>, Option<String>>,
     body: FunctionRef<Unknown<'static>, Either<String, Uint8Array>>,
     query: FunctionRef<Unknown<'static>, String>,
@@ -131,7 +131,7 @@ pub(crate) fn flat<'a>(env: &'a Env, text: Unknown<'a>, count: u32) -> Result<Ob
 }
 
 /// Claims out of their text (`claims.rs`).
-pub(crate) fn claims<'a>(env: &'a Env, text: String) -> Result<Unknown<'a>> {
+pub(crate) fn claims<'a>(env: &'a Env, text: Unknown<'a>) -> Result<Unknown<'a>> {
     call(env, |hooks| &hooks.claims, text)
 }
 
