@@ -95,9 +95,10 @@ method(Authenticator.prototype, 'claims', (call) => require('./grpc-server.js').
 
 const bulk = (items, task, options) => require('./bulk.js').bulk(items, task, options)
 
-// ESM's lexer finds the name here; whoever asks for it gets it.
+// ESM's lexer finds the name here, and does not see that it becomes a getter, of which it would make none.
 module.exports.AuthError = undefined
-Object.defineProperty(module.exports, 'AuthError', { enumerable: true, get: () => require('./error.js').AuthError })
+const exported = module.exports
+Object.defineProperty(exported, 'AuthError', { enumerable: true, get: () => require('./error.js').AuthError })
 module.exports.Authenticator = native.Authenticator
 module.exports.bulk = bulk
 module.exports.Credentials = native.Credentials
