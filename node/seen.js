@@ -2,7 +2,7 @@
 // Tokens that an authenticator has verified, by what was presented: one of them takes a look here and at the clock, instead of
 // a turn through another thread.
 //
-// Rust decides. Only what it verified gets in, so no stranger can fill it; only what it allowed is allowed again; how long,
+// Rust decides. Only what it verified gets in, when it comes again, so no stranger can fill it; only what it allowed is allowed again; how long,
 // it says (`goodFor`); and when a signing key changes, it is asked again (`keyChanges`). Access keys never get in. Tokens are
 // held here, so this is no property of anything that could be shown.
 

@@ -28,6 +28,12 @@ async function isRemembered(authenticator, headers, options) {
   return before
 }
 
+/** A token is remembered when it comes again. */
+async function twice(authenticator, presented, options) {
+  await authenticator.authenticate(presented, options)
+  await authenticator.authenticate(presented, options)
+}
+
 test('each caller gets claims of its own', async () => {
   const authenticator = of(sandbox())
   const headers = bearer(sandbox().mintToken({ component: '__proto__' }))
@@ -53,6 +59,7 @@ test('each caller gets claims of its own', async () => {
 test('who is remembered is answered at once: bearer tokens, and for what they were allowed before', async () => {
   const authenticator = of(sandbox())
   const headers = bearer(sandbox().bearerToken)
+  assert.equal(await isRemembered(authenticator, headers, DEVICES), false)
   assert.equal(await isRemembered(authenticator, headers, DEVICES), false)
   assert.equal(await isRemembered(authenticator, headers, DEVICES), true)
   // The same text in any plain form; other forms are read anew, and give the same.
@@ -99,8 +106,8 @@ test('what else is presented counts as it does for a stranger', async () => {
   const authenticator = of(sandbox())
   const { bearerToken: good } = sandbox()
   const bad = sandbox().mintToken({ kind: 'badsig' })
-  await authenticator.authenticate(bearer(good))
-  await authenticator.authenticate({ token: good }, { carrier: 'metadata' })
+  await twice(authenticator, bearer(good))
+  await twice(authenticator, { token: good }, { carrier: 'metadata' })
   for (const [form, code, carrier] of [
     [bearer(bad), 'AUTH_INVALID_TOKEN'],
     // One carrier's text is not the other's.
@@ -129,6 +136,7 @@ test('what says one thing and then another is taken at its first word, and teach
   const bad = `Bearer ${sandbox().mintToken({ kind: 'badsig' })}`
   const saying = (...words) => ({ get authorization() { return words.length > 1 ? words.shift() : words[0] } })
   await rejects(authenticator.authenticate(saying(bad, good)), 'AUTH_INVALID_TOKEN')
+  await authenticator.authenticate({ authorization: good })
   await authenticator.authenticate(saying(good, bad))
   for (let call = 0; call < 2; call++) {
     await rejects(authenticator.authenticate({ authorization: bad }), 'AUTH_INVALID_TOKEN')
@@ -137,6 +145,7 @@ test('what says one thing and then another is taken at its first word, and teach
   const rights = { n: 0, appId: 'test-app', get right() { return this.n++ === 0 ? 'devices' : 'settings' } }
   Object.defineProperty(rights, 'n', { enumerable: false })
   const few = bearer(sandbox().mintToken({ rights: ['devices'] }))
+  await authenticator.authenticate(few)
   await authenticator.authenticate(few, rights)
   await rejects(authenticator.authenticate(few, { appId: 'test-app', right: 'settings' }), 'AUTH_PERMISSION_DENIED')
 })
@@ -182,7 +191,7 @@ test('an old key is read again although all callers are remembered', { timeout: 
   t.after(() => own.stop())
   const authenticator = of(own, { maxKeyAge: 20 })
   const old = bearer(own.bearerToken)
-  await authenticator.authenticate(old)
+  await twice(authenticator, old)
   const before = own.counts.keys
   while (own.counts.keys < before + 3) {
     await authenticator.authenticate(old)
@@ -203,10 +212,11 @@ test('an old key is read again although all callers are remembered', { timeout: 
 test('it is bounded, what is used stays, and nothing of it is seen', async () => {
   const authenticator = of(sandbox())
   const [used, first] = [bearer(sandbox().mintToken()), bearer(sandbox().mintToken())]
-  await authenticator.authenticate(used)
-  await authenticator.authenticate(first)
+  await twice(authenticator, used)
+  await twice(authenticator, first)
+  assert.equal(await isRemembered(authenticator, first), true)
   for (let n = 0; n < 2000; n++) {
-    await authenticator.authenticate(bearer(sandbox().mintToken()))
+    await twice(authenticator, bearer(sandbox().mintToken()))
     if (n % 500 === 0) await authenticator.authenticate(used)
   }
   assert.equal(await isRemembered(authenticator, used), true)
@@ -217,7 +227,7 @@ test('it is bounded, what is used stays, and nothing of it is seen', async () =>
 
 test('one authenticator does not know what another does', async () => {
   const headers = bearer(sandbox().bearerToken)
-  await of(sandbox()).authenticate(headers)
+  await twice(of(sandbox()), headers)
   const stranger = new Authenticator({ authServers: { other: sandbox().accountServer } })
   await rejects(stranger.authenticate(headers), 'AUTH_UNKNOWN_ISSUER')
   assert.throws(() => Authenticator.prototype.authenticate.call({}, headers))
