@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use napi::{Env, JsValue};
 use napi::bindgen_prelude::{Object, ToNapiValue, Unknown};
+use napi::{Env, JsValue};
 use napi_derive::napi;
 use ttn_auth::{Answers, AppId, CredentialsKind, Right, Secret};
 
