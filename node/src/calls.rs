@@ -2,8 +2,9 @@
 //! settled on its thread again.
 //!
 //! What costs is waking another thread, so nobody is woken twice. JavaScript's thread wakes the runtime only if that has
-//! read all it was sent before; what ends is kept, and the first to end since JavaScript last looked wakes it. With many
-//! calls in flight one wake-up serves dozens.
+//! read all it was sent before; what ends is kept, and JavaScript is woken when everything that could go on has gone on, or
+//! enough has ended. Where both threads share a core, a thread that is woken by the first of many takes the core from the
+//! others. With many calls in flight one wake-up serves dozens.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -38,10 +39,12 @@ pub(crate) type Task = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 /// Makes a task, on the thread that runs it: the largest thing that a call allocates is not handed across.
 pub(crate) type Begin = Box<dyn FnOnce() -> Task + Send>;
 
-/// What JavaScript's thread tells the runtime's.
+/// What the runtime's thread is told.
 enum Message {
     Start(u32, Begin),
     Cancel(u32),
+    /// By itself, behind all that is ready to run: calls have ended.
+    Ended,
 }
 
 type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true>;
@@ -49,6 +52,8 @@ type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true>;
 /// What the threads share.
 struct Shared {
     wake: Wake,
+    /// Weak, because the environment's end is the end of them.
+    messages: mpsc::WeakUnboundedSender<Message>,
     state: Mutex<State>,
 }
 
@@ -57,6 +62,8 @@ struct State {
     running: HashMap<u32, AbortHandle>,
     /// [`AT_ONCE`] in each.
     ended: VecDeque<Ended>,
+    /// The runtime's thread is about to wake JavaScript's.
+    waking: bool,
     /// JavaScript's thread knows that it has to look.
     woken: bool,
     closed: bool,
@@ -90,8 +97,8 @@ pub(crate) fn open(nothing: &Function<(), Unknown<'static>>) -> napi::Result<()>
                 Ok(())
             },
         )?;
-    let shared = Arc::new(Shared { wake, state: Mutex::default() });
     let (messages, received) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared { wake, messages: messages.downgrade(), state: Mutex::default() });
     CALLS.set(Some(Calls { shared: Arc::clone(&shared), messages, promises: HashMap::new(), last: 0 }));
     UNREAD.set(Some((shared, received)));
     Ok(())
@@ -171,6 +178,7 @@ async fn run(shared: Arc<Shared>, mut messages: mpsc::UnboundedReceiver<Message>
             match message {
                 Message::Start(number, begin) => shared.spawn(number, begin),
                 Message::Cancel(number) => shared.cancel(number),
+                Message::Ended => shared.tell(),
             }
         }
     }
@@ -196,7 +204,7 @@ impl Shared {
         task.abort();
     }
 
-    /// Keeps how a call ended, which it does once, and wakes JavaScript's thread if nobody has.
+    /// Keeps how a call ended, which it does once, and sees to it that JavaScript's thread is woken.
     fn end(&self, number: u32, outcome: Outcome) {
         let mut state = self.state();
         if state.running.remove(&number).is_none() || state.closed {
@@ -211,7 +219,28 @@ impl Shared {
                 state.ended.push_back(ended);
             }
         }
-        if std::mem::replace(&mut state.woken, true) {
+        if state.woken {
+            return;
+        }
+        let enough = state.ended.front().is_some_and(|ended| ended.len() == AT_ONCE);
+        if enough {
+            state.woken = true;
+            drop(state);
+            self.wake();
+        } else if !std::mem::replace(&mut state.waking, true) {
+            drop(state);
+            // Without its sender the environment has ended.
+            if let Some(messages) = self.messages.upgrade() {
+                let _ = messages.send(Message::Ended);
+            }
+        }
+    }
+
+    /// Wakes JavaScript's thread if nobody has.
+    fn tell(&self) {
+        let mut state = self.state();
+        state.waking = false;
+        if state.ended.is_empty() || std::mem::replace(&mut state.woken, true) {
             return;
         }
         drop(state);
