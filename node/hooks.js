@@ -18,10 +18,9 @@ function hooks(native) {
     answered,
     parse: (text) => JSON.parse(text),
     flat: (text, count) => (flat ??= require('./flat.js').flat(native))(text, count),
-    nothing() {},
     claims(text) {
-      const { claimsReader, dated } = require('./claims.js')
-      return dated(claimsReader(native)(text))
+      const { claimsOf, claimsReader } = require('./claims.js')
+      return claimsOf(claimsReader(native)(text))
     },
     stringify: (value) => JSON.stringify(value),
     environment: (name) => process.env[name],

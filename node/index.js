@@ -19,13 +19,9 @@ function addonHere() {
 const native = addonHere() ?? require('./load.js').load()
 
 /** What the addon needs of JavaScript: `hooks.js`, which is read when the first of these is called. */
-const HOOKS = [
-  'answered', 'body', 'claims', 'entries', 'environment', 'error', 'flat', 'keep', 'kept', 'nothing', 'parse', 'presented', 'query', 'receive',
-  'stringify', 'unwatch', 'watch',
-]
 let hooks
-const later = (name) => (...args) => (hooks ??= require('./hooks.js').hooks(native))[name](...args)
-native.register(Object.fromEntries(HOOKS.map((name) => [name, later(name)])))
+const hook = (name) => (hooks ??= require('./hooks.js').hooks(native))[name]
+native.register(hook, (...message) => hook('receive')(...message), () => {})
 
 /** Showing an object never fails, as reading the file of credentials may. */
 function read(object, name) {

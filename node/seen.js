@@ -7,7 +7,7 @@
 // held here, so this is no property of anything that could be shown.
 
 const { performance } = require('node:perf_hooks')
-const { claimsReader, copyClaims, dated } = require('./claims.js')
+const { claimsOf, claimsReader } = require('./claims.js')
 const { credential } = require('./presented.js')
 
 /** Half of how many are remembered of a carrier: of tokens of the usual 600 bytes, 2,000 take about 5 MB. */
@@ -114,18 +114,31 @@ function remembering(native, authenticate) {
     return left > 0
   }
 
-  async function ask(authenticator, presented, options) {
-    const [text] = await authenticate.call(authenticator, presented, options)
-    return dated(readClaims(text))
+  /** What Rust answers, at once or later, as a promise of claims. Not an async function: most answers are there already. */
+  function settled(ask, claimsOf) {
+    try {
+      const answer = ask()
+      const isHere = typeof answer === 'string' || Array.isArray(answer)
+      return isHere ? Promise.resolve(claimsOf(answer)) : answer.then(claimsOf)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
-  async function askPlainly(authenticator, text, asked, seen) {
+  /** A text, or one with a ticket for what could be remembered. */
+  const onlyClaims = (answer) => claimsOf(readClaims(typeof answer === 'string' ? answer : answer[0]))
+
+  const askAll = (authenticator, presented, options) => settled(() => authenticate.call(authenticator, presented, options), onlyClaims)
+
+  function askPlainly(authenticator, text, asked, seen) {
     const { carrier, appId, right } = asked
-    const [claimed, ticket] = await native.authenticatePlain(authenticator, carrier, text, appId, right)
-    const claims = readClaims(claimed)
-    if (ticket === undefined) return dated(claims)
-    seen.add(text, asked, claims, ticket)
-    return copyClaims(claims)
+    return settled(() => native.authenticatePlain(authenticator, carrier === 'metadata', text, appId, right), (answer) => {
+      if (typeof answer === 'string') return onlyClaims(answer)
+      const [claimed, ticket] = answer
+      const claims = readClaims(claimed)
+      seen.add(text, asked, claims, ticket)
+      return claimsOf(claims)
+    })
   }
 
   return function (presented, options) {
@@ -136,13 +149,13 @@ function remembering(native, authenticate) {
     } catch {
       // A getter of theirs threw: Rust asks again, and says so.
     }
-    if (text === undefined) return ask(this, presented, options)
+    if (text === undefined) return askAll(this, presented, options)
     const { carrier, appId, right } = asked
     const memory = memories.get(this) ?? memoryOf(this)
     const seen = memory[carrier]
     const entry = seen.find(text)
     if (entry !== undefined && isGranted(entry.grants, appId, right)) {
-      if (isGood(entry, memory.keyChanges)) return Promise.resolve(copyClaims(entry.claims))
+      if (isGood(entry, memory.keyChanges)) return Promise.resolve(claimsOf(entry.claims))
       seen.remove(text)
     }
     // By what was read here: a getter could say something else the next time.

@@ -124,14 +124,21 @@ impl Carrier {
     /// What a request carries, by V2's rules: of a name sent twice the first value counts; a scheme in any letter case,
     /// then exactly one blank; `Authorization` replaces the gateway's own header of the same credential.
     pub fn extract(self, headers: &HeaderMap) -> Presented {
-        let text = |name: HeaderName| {
-            headers.get(name).map(|value| Secret::new(String::from_utf8_lossy(value.as_bytes())))
-        };
+        self.read(|name| headers.get(name))
+    }
+
+    /// What a request carries whose only credential is in the first of [`names`](Self::names).
+    pub fn extract_one(self, value: &HeaderValue) -> Presented {
+        self.read(|name| (name == self.names()[0]).then_some(value))
+    }
+
+    fn read<'a>(self, find: impl Fn(HeaderName) -> Option<&'a HeaderValue>) -> Presented {
+        let text = |name: HeaderName| find(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let secret = |name| text(name).map(Secret::new);
         match self {
-            Self::GrpcMetadata => Presented { token: text(TOKEN), key: text(KEY) },
+            Self::GrpcMetadata => Presented { token: secret(TOKEN), key: secret(KEY) },
             Self::AuthorizationHeader => {
-                let authorization =
-                    headers.get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+                let authorization = text(AUTHORIZATION);
                 let after = |scheme: &str| {
                     // HTTP trims blanks around a value, so an empty credential never follows a scheme.
                     let value = authorization.as_deref()?.trim_matches([' ', '\t']);
@@ -139,8 +146,8 @@ impl Carrier {
                     head.eq_ignore_ascii_case(scheme).then(|| Secret::new(rest))
                 };
                 Presented {
-                    token: after("Bearer ").or_else(|| text(GATEWAY_TOKEN)),
-                    key: after("Key ").or_else(|| text(GATEWAY_KEY)),
+                    token: after("Bearer ").or_else(|| secret(GATEWAY_TOKEN)),
+                    key: after("Key ").or_else(|| secret(GATEWAY_KEY)),
                 }
             }
         }

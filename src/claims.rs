@@ -4,8 +4,11 @@
 //! elsewhere, such as [`Claims::read_unverified`], anybody can have written. A right on an application needs two things, and neither is enough alone: the scope
 //! `apps:<id>`, and the right in `apps[<id>]` (wire.md, section 2). The same holds for gateways and components.
 
-use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::jwt::Jwt;
 use crate::{AppId, ComponentRight, Error, ErrorKind, GatewayRight, Result, Right, Secret};
@@ -149,18 +152,38 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -
 
 /// RFC 7519's NumericDate (section 2) may have a fraction. 0 is absent, as in V2.
 fn numeric_date<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Date {
-        Whole(i64),
-        Fraction(f64),
+    struct Date;
+
+    impl<'de> Visitor<'de> for Date {
+        type Value = Option<i64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a date in seconds since 1970")
+        }
+
+        fn visit_i64<E>(self, seconds: i64) -> Result<Option<i64>, E> {
+            Ok(Some(seconds))
+        }
+
+        fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Option<i64>, E> {
+            i64::try_from(seconds).map(Some).or_else(|_| self.visit_f64(seconds as f64))
+        }
+
+        fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Option<i64>, E> {
+            if seconds.abs() <= LAST_SECOND {
+                Ok(Some(seconds.floor() as i64))
+            } else {
+                Err(E::custom("a date beyond range"))
+            }
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<i64>, E> {
+            Ok(None)
+        }
     }
-    let seconds = match Option::<Date>::deserialize(from)? {
-        None => None,
-        Some(Date::Whole(seconds)) => Some(seconds),
-        Some(Date::Fraction(seconds)) if seconds.abs() <= LAST_SECOND => Some(seconds.floor() as i64),
-        Some(Date::Fraction(_)) => return Err(serde::de::Error::custom("a date beyond range")),
-    };
+
+    // Not an untagged enum, for which serde keeps each value first.
+    let seconds = from.deserialize_any(Date)?;
     Ok(seconds.filter(|seconds| *seconds != 0))
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response};
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -108,12 +109,21 @@ impl Client {
         metadata: HeaderMap,
         options: &CallOptions,
     ) -> Result<UnaryAnswer> {
+        self.unary_at(&method_path(method)?, message, metadata, options).await
+    }
+
+    pub(crate) async fn unary_at(
+        &self,
+        method: &PathAndQuery,
+        message: Bytes,
+        metadata: HeaderMap,
+        options: &CallOptions,
+    ) -> Result<UnaryAnswer> {
         match &self.shared.channel {
             #[cfg(feature = "grpc")]
             Channel::Grpc(channel) => {
-                let method = crate::grpc_channel::method_path(method)?;
                 crate::reserved::refuse_reserved(&metadata)?;
-                let attempt = |credentials| channel.unary(&method, &message, &metadata, credentials);
+                let attempt = |credentials| channel.unary(method, &message, &metadata, credentials);
                 self.run(options, false, attempt).await
             }
             #[cfg(feature = "http")]
@@ -201,6 +211,44 @@ impl Channel {
     }
 }
 
+/// The path of a method that a caller named.
+fn method_path(method: &str) -> Result<PathAndQuery> {
+    let is_name = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_')
+    };
+    method
+        .strip_prefix('/')
+        .and_then(|rest| rest.split_once('/'))
+        .filter(|(service, name)| is_name(service) && is_name(name))
+        .and_then(|_| method.parse().ok())
+        .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a gRPC method is /package.Service/Method"))
+}
+
 fn wrong_transport(message: &str) -> Error {
     Error::new(ErrorKind::Unimplemented, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_names_a_service_and_a_method() {
+        assert!(method_path("/handler.ApplicationManager/GetDevice").is_ok());
+        for bad in [
+            "",
+            "/",
+            "GetDevice",
+            "/a",
+            "//b",
+            "/a/b/c",
+            "/a/../b",
+            "http://evil/a/b",
+            "/a/b?c",
+            "/a b/c",
+            "/a/é",
+        ] {
+            assert_eq!(method_path(bad).unwrap_err().kind(), ErrorKind::InvalidArgument, "{bad}");
+        }
+    }
 }

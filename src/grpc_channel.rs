@@ -122,19 +122,6 @@ impl GrpcChannel {
     }
 }
 
-/// The path of a method that a caller named.
-pub(crate) fn method_path(method: &str) -> Result<PathAndQuery> {
-    let is_name = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_')
-    };
-    method
-        .strip_prefix('/')
-        .and_then(|rest| rest.split_once('/'))
-        .filter(|(service, name)| is_name(service) && is_name(name))
-        .and_then(|_| method.parse().ok())
-        .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a gRPC method is /package.Service/Method"))
-}
-
 /// A message as it travels. Never compressed.
 fn framed(message: &[u8]) -> Result<Bytes> {
     let length = u32::try_from(message.len()).map_err(|error| {

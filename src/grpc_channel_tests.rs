@@ -1,25 +1,5 @@
 use super::*;
 
-#[test]
-fn a_method_names_a_service_and_a_method() {
-    assert!(method_path("/handler.ApplicationManager/GetDevice").is_ok());
-    for bad in [
-        "",
-        "/",
-        "GetDevice",
-        "/a",
-        "//b",
-        "/a/b/c",
-        "/a/../b",
-        "http://evil/a/b",
-        "/a/b?c",
-        "/a b/c",
-        "/a/é",
-    ] {
-        assert_eq!(method_path(bad).unwrap_err().kind(), ErrorKind::InvalidArgument, "{bad}");
-    }
-}
-
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
 }

@@ -17,6 +17,9 @@ const KNOWN_ALGORITHMS: [&str; 13] = [
     "RS512", "none",
 ];
 
+/// The header that Go's library writes, and V2's tokens have: `{"alg":"ES256","typ":"JWT"}`.
+const USUAL_HEADER: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9";
+
 /// A token taken apart.
 pub(crate) struct Jwt<'a> {
     /// What the token says it is signed with; one of those that Go knows.
@@ -31,28 +34,17 @@ impl<'a> Jwt<'a> {
     /// # Errors
     /// [`ErrorKind::InvalidToken`] with gRPC code 7.
     pub(crate) fn read(token: &'a str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Header {
-            alg: String,
-            #[serde(default, deserialize_with = "present")]
-            crit: bool,
-        }
         let segments = || invalid("token contains an invalid number of segments");
         let (signed, signature) = token.rsplit_once('.').ok_or_else(segments)?;
         let (header, claims) = signed.split_once('.').ok_or_else(segments)?;
         if claims.contains('.') {
             return Err(segments());
         }
-        let header: Header = json(header, "the header is not a JSON object with an alg")?;
+        let header = (header != USUAL_HEADER)
+            .then(|| json::<Header>(header, "the header is not a JSON object with an alg"))
+            .transpose()?;
         let claims = json(claims, "the claims are not a JSON object of the expected form")?;
-        let algorithm = KNOWN_ALGORITHMS
-            .into_iter()
-            .find(|known| *known == header.alg)
-            .ok_or_else(|| invalid("signing method (alg) is unavailable."))?;
-        // RFC 7515, section 4.1.11: whoever does not understand them all must refuse, and nobody here understands any.
-        if header.crit {
-            return Err(invalid("the header has critical extensions (crit)"));
-        }
+        let algorithm = header.map_or(Ok("ES256"), Header::algorithm)?;
         Ok(Self { algorithm, claims, signed, signature })
     }
 
@@ -65,6 +57,28 @@ impl<'a> Jwt<'a> {
     /// [`ErrorKind::InvalidToken`] if it is not base64url.
     pub(crate) fn signature(&self) -> Result<Vec<u8>> {
         decode(self.signature)
+    }
+}
+
+/// What is read of a header.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+}
+
+impl Header {
+    fn algorithm(self) -> Result<&'static str> {
+        let algorithm = KNOWN_ALGORITHMS
+            .into_iter()
+            .find(|known| *known == self.alg)
+            .ok_or_else(|| invalid("signing method (alg) is unavailable."))?;
+        // RFC 7515, section 4.1.11: whoever does not understand them all must refuse, and nobody here understands any.
+        if self.crit {
+            return Err(invalid("the header has critical extensions (crit)"));
+        }
+        Ok(algorithm)
     }
 }
 

@@ -4,6 +4,7 @@
 //! here, by the server's own rule, so that a bad one fails the same way over both transports and never shapes a path.
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message;
@@ -80,10 +81,17 @@ impl WriteAnswer for ToJson {
     }
 }
 
-/// One call: its gRPC name, and its route, if there is one.
+/// One call: its gRPC name, alone and as a path, and its route, if there is one.
 struct Rpc {
     name: &'static str,
+    method: &'static str,
     route: Option<(Method, &'static str)>,
+}
+
+macro_rules! method {
+    ($name:expr) => {
+        concat!("/handler.ApplicationManager/", $name)
+    };
 }
 
 macro_rules! rpcs {
@@ -96,9 +104,8 @@ macro_rules! rpcs {
                 $(#[$doc])*
                 pub async fn $function(&self, request: &$request) -> Result<$answer> {
                     let route = None$(.or(Some((Method::$method, $path))))?;
-                    self.made(Rpc { name: stringify!($name), route }, request, &Page::default())
-                        .await
-                        .map(|(answer, _)| answer)
+                    let rpc = Rpc { name: stringify!($name), method: method!(stringify!($name)), route };
+                    self.made(rpc, request, &Page::default()).await.map(|(answer, _)| answer)
                 }
             )*
 
@@ -166,7 +173,8 @@ impl ApplicationManager {
     /// An application's devices, or a page of them. Needs the right `devices`.
     pub async fn get_devices(&self, application: &ApplicationIdentifier, page: Page) -> Result<DevicePage> {
         let route = Some((Method::GET, "/applications/{app_id}/devices"));
-        let rpc = Rpc { name: "GetDevicesForApplication", route };
+        let rpc =
+            Rpc { name: "GetDevicesForApplication", method: method!("GetDevicesForApplication"), route };
         let (DeviceList { devices }, headers) = self.made(rpc, application, &page).await?;
         let count = |names: [&str; 2]| {
             let value = names.iter().find_map(|name| headers.get(*name))?;
@@ -209,7 +217,7 @@ impl ApplicationManager {
         let options = CallOptions { idempotent: self.options.idempotent.or(Some(!once)), ..self.options };
         match self.client.transport() {
             Transport::Grpc => {
-                let method = format!("/handler.ApplicationManager/{}", rpc.name);
+                let method = PathAndQuery::from_static(rpc.method);
                 let mut metadata = HeaderMap::new();
                 for (name, value) in [("limit", page.limit), ("offset", page.offset)] {
                     metadata.extend(
@@ -217,7 +225,7 @@ impl ApplicationManager {
                     );
                 }
                 let answer =
-                    self.client.unary(&method, request.encode_to_vec().into(), metadata, &options).await?;
+                    self.client.unary_at(&method, request.encode_to_vec().into(), metadata, &options).await?;
                 let message = A::decode(answer.message).map_err(|e| {
                     Error::new(ErrorKind::Protocol, "the answer is not the message it should be")
                         .with_source(e)

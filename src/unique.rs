@@ -2,7 +2,6 @@
 //! first: a text that two readers read differently is no claim.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
@@ -52,12 +51,15 @@ impl<'de> Visitor<'de> for Walk {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
-        let mut names = HashSet::new();
+        let mut names = Vec::new();
         while let Some(Name(name)) = map.next_key()? {
             map.next_value::<Unique>()?;
-            if !names.insert(name) {
-                return Err(A::Error::custom("a name twice"));
-            }
+            names.push(name);
+        }
+        // Not by a set: of the dozen names that there mostly are, that takes twice as long.
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(A::Error::custom("a name twice"));
         }
         Ok(Unique)
     }

@@ -2,8 +2,11 @@
 //!
 //! Only genuine tokens get in, so no stranger can fill it. That a signature is good stays true as long as the issuer's key
 //! stays the same; that a token's time is now is checked at every call.
+//!
+//! A token gets in when it comes the second time. Of most of those that come once nothing is ever asked again, and to keep
+//! what they claim costs about as much as to read it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::digest::{SHA256, digest};
@@ -25,7 +28,7 @@ type Id = [u8; 32];
 pub struct Known {
     pub(crate) claims: Arc<Claims>,
     pub(crate) key: Arc<PublicKey>,
-    /// It was not verified just now.
+    /// It came before.
     pub(crate) again: bool,
 }
 
@@ -35,7 +38,7 @@ impl Known {
         &self.claims
     }
 
-    /// Whether it was known before: it comes more than once, so that it is worth to be remembered elsewhere too.
+    /// Whether it came before: it comes more than once, so that it is worth to be remembered elsewhere too.
     pub fn is_again(&self) -> bool {
         self.again
     }
@@ -50,6 +53,8 @@ pub(crate) struct Verified(Mutex<Generations>);
 struct Generations {
     young: HashMap<Id, Known>,
     old: HashMap<Id, Known>,
+    /// Of those that came once, the begin of the id: another token with the same one only gets in too soon.
+    once: HashSet<u64>,
 }
 
 /// The id of a token that is small enough to be remembered.
@@ -72,8 +77,13 @@ impl Verified {
         Some(known)
     }
 
-    pub(crate) fn insert(&self, id: Id, known: Known) {
-        self.generations().insert(id, known);
+    /// Keeps a token that was just verified, if it came before; tells whether it did.
+    pub(crate) fn add(&self, id: Id, known: &mut Known) {
+        let mut generations = self.generations();
+        known.again = generations.came_before(&id);
+        if known.again {
+            generations.insert(id, known.clone());
+        }
     }
 
     pub(crate) fn remove(&self, id: &Id) {
@@ -89,6 +99,18 @@ impl Verified {
 }
 
 impl Generations {
+    fn came_before(&mut self, id: &Id) -> bool {
+        let begin = id.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        if self.once.remove(&begin) {
+            return true;
+        }
+        if self.once.len() >= 2 * HALF {
+            self.once.clear();
+        }
+        self.once.insert(begin);
+        false
+    }
+
     fn insert(&mut self, id: Id, known: Known) {
         if self.young.len() >= HALF {
             self.old = std::mem::take(&mut self.young);
@@ -106,16 +128,27 @@ mod tests {
     fn it_is_bounded_and_what_is_used_stays() {
         let pair = rcgen::KeyPair::generate().unwrap();
         let key = Arc::new(PublicKey::from_pem(Algorithm::Es256, &pair.public_key_pem()).unwrap());
-        let known = Known { claims: Arc::default(), key, again: false };
+        let mut known = Known { claims: Arc::default(), key, again: false };
         let (verified, used) = (Verified::default(), id("used").unwrap());
-        verified.insert(used, known.clone());
+        verified.add(used, &mut known);
+        assert!(!known.is_again() && verified.get(&used).is_none(), "it came once");
+        verified.add(used, &mut known);
+        assert!(known.is_again());
         for n in 0..3 * HALF {
-            verified.insert(id(&n.to_string()).unwrap(), known.clone());
-            assert!(verified.get(&used).is_some(), "{n}");
+            let one = id(&n.to_string()).unwrap();
+            verified.add(one, &mut known);
+            assert!(verified.get(&one).is_none(), "{n}");
+            verified.add(one, &mut known);
+            assert!(verified.get(&one).is_some() && verified.get(&used).is_some(), "{n}");
         }
         assert!(verified.get(&id("0").unwrap()).is_none());
+        for n in 0..3 * HALF {
+            verified.add(id(&format!("once {n}")).unwrap(), &mut known);
+        }
+        assert!(verified.get(&used).is_some(), "those that come once push nobody out");
         let generations = verified.generations();
         assert!(generations.young.len() + generations.old.len() <= 2 * HALF);
+        assert!(generations.once.len() <= 2 * HALF);
         drop(generations);
         verified.remove(&used);
         assert!(verified.get(&used).is_none());

@@ -16,8 +16,8 @@ use crate::{Claims, Clock, ErrorKind, KeySet, Known, PublicKey, Result, Secret};
 /// this many take a millisecond to read.
 const MAX_SIZE: usize = 64 << 10;
 
-/// Verifies tokens of the issuers in a [`KeySet`]. Remembers those that were genuine, so that their signature is computed
-/// once; their times are checked each time.
+/// Verifies tokens of the issuers in a [`KeySet`]. Remembers those that were genuine and came twice, so that their
+/// signature is not computed again; their times are checked each time.
 pub struct Verifier {
     keys: KeySet,
     clock: Clock,
@@ -103,9 +103,9 @@ impl Verifier {
         let token = Jwt::read(token)?;
         let key = self.check_signature(&token).await?;
         self.check_times(&token.claims, (self.clock)())?;
-        let known = Known { claims: Arc::new(token.claims), key, again: false };
+        let mut known = Known { claims: Arc::new(token.claims), key, again: false };
         if let Some(id) = id {
-            self.verified.insert(id, known.clone());
+            self.verified.add(id, &mut known);
         }
         Ok(known)
     }

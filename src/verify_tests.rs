@@ -186,8 +186,10 @@ async fn a_remembered_token_expires_all_the_same() {
         move || UNIX_EPOCH + Duration::from_secs(clock.load(std::sync::atomic::Ordering::SeqCst) as u64);
     let verifier = verifier.with_clock(Arc::new(read));
     let token = Secret::new(sign(&key, ES256, &format!(r#"{{"iss":"i","exp":{NOW}}}"#)));
-    let first = verifier.verify(&token).await.unwrap();
-    assert!(Arc::ptr_eq(&first, &verifier.verify(&token).await.unwrap()), "remembered");
+    assert!(!verifier.know(&token).await.unwrap().is_again());
+    let second = verifier.know(&token).await.unwrap();
+    assert!(second.is_again());
+    assert!(Arc::ptr_eq(second.claims(), &verifier.verify(&token).await.unwrap()), "remembered");
     now.store(NOW + 1, std::sync::atomic::Ordering::SeqCst);
     for _ in 0..2 {
         assert_eq!(refusal(&verifier, token.expose()).await.0, ErrorKind::TokenExpired);

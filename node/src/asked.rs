@@ -9,7 +9,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use napi::bindgen_prelude::{External, ToNapiValue, Unknown};
 use napi::{Env, ValueType};
-use ttn_auth::{Answers, AppId, Authenticator, Carrier, CredentialsKind, Known, Presented, Result, Right};
+use ttn_auth::{
+    Answers, AppId, Authenticator, Carrier, CredentialsKind, Error, Known, Presented, Result, Right,
+};
 
 use crate::args::{self, Fields};
 use crate::contained::Contained;
@@ -41,8 +43,8 @@ impl Asked {
         app: Option<String>,
         right: Option<Right>,
     ) -> Result<Self> {
-        let name = carrier.names()[0].to_owned();
-        Self::new(app, right, || extract(carrier, [(name, text)]))
+        let name = carrier.names()[0];
+        Self::new(app, right, || Ok(carrier.extract_one(&value(carrier, name, text)?)))
     }
 
     fn new(
@@ -92,15 +94,15 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// A list of the claims' text and, for a token, what `good_for` is asked with.
+    /// The claims' text; for a token that came before a list of it and of what `good_for` is asked with.
     pub(crate) fn to<'e>(self, env: &'e Env, answer: Answer) -> napi::Result<Unknown<'e>> {
         self.trusting.store(answer.is_ok(), Ordering::Relaxed);
         let (text, known) = answer.map_err(|error| error::answered(env, &error, &self.answers))?;
+        let text = env.create_string_latin1(text)?;
+        let Some(known) = known else { return text.into_unknown(env) };
         let mut shown = env.create_array(2)?;
-        shown.set(0, env.create_string_latin1(text)?)?;
-        if let Some(known) = known {
-            shown.set(1, External::new(Seen(Contained::new((self.by, known)))))?;
-        }
+        shown.set(0, text)?;
+        shown.set(1, External::new(Seen(Contained::new((self.by, known)))))?;
         shown.into_unknown(env)
     }
 }
@@ -128,17 +130,25 @@ fn presented(env: &Env, given: Unknown, carrier: Carrier) -> Result<Presented> {
 
 fn extract(carrier: Carrier, pairs: impl IntoIterator<Item = (String, String)>) -> Result<Presented> {
     let mut headers = HeaderMap::new();
-    for (name, value) in pairs {
-        let wrong =
-            || invalid(format!("{}: the value of {name:?} cannot be that of a header", what(carrier)));
-        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-        let bytes = if value.is_ascii() {
-            value.into_bytes()
-        } else {
-            // A JavaScript string has a header's bytes as U+0000 to U+00FF.
-            value.chars().map(|c| u8::try_from(c).map_err(|_| wrong())).collect::<Result<Vec<_>>>()?
-        };
-        headers.append(known, HeaderValue::from_maybe_shared(Bytes::from(bytes)).map_err(|_| wrong())?);
+    for (name, text) in pairs {
+        let value = value(carrier, &name, text)?;
+        headers.append(HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(carrier, &name))?, value);
     }
     Ok(carrier.extract(&headers))
+}
+
+fn value(carrier: Carrier, name: &str, text: String) -> Result<HeaderValue> {
+    let bytes = if text.is_ascii() {
+        Some(text.into_bytes())
+    } else {
+        // A JavaScript string has a header's bytes as U+0000 to U+00FF.
+        text.chars().map(|c| u8::try_from(c).ok()).collect()
+    };
+    bytes
+        .and_then(|bytes| HeaderValue::from_maybe_shared(Bytes::from(bytes)).ok())
+        .ok_or_else(|| wrong(carrier, name))
+}
+
+fn wrong(carrier: Carrier, name: &str) -> Error {
+    invalid(format!("{}: the value of {name:?} cannot be that of a header", what(carrier)))
 }

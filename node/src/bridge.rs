@@ -51,7 +51,7 @@ enum Message {
 }
 
 /// The arguments of `receive` in bridge.js: what, the value's number, the request's number, the event's fields.
-type Arguments = FnArgs<(String, u32, u32, EventFields)>;
+pub(crate) type Arguments = FnArgs<(String, u32, u32, EventFields)>;
 
 type Receive = ThreadsafeFunction<Message, Unknown<'static>, Arguments, Status, false, true>;
 

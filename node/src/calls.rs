@@ -174,12 +174,23 @@ fn settle(env: &Env) {
 async fn run(shared: Arc<Shared>, mut messages: mpsc::UnboundedReceiver<Message>) {
     let mut batch = Vec::with_capacity(MESSAGES);
     while messages.recv_many(&mut batch, MESSAGES).await > 0 {
+        let (mut started, mut ended) = (false, false);
         for message in batch.drain(..) {
             match message {
-                Message::Start(number, begin) => shared.spawn(number, begin),
+                Message::Start(number, begin) => {
+                    started = true;
+                    shared.spawn(number, begin);
+                }
                 Message::Cancel(number) => shared.cancel(number),
-                Message::Ended => shared.tell(),
+                Message::Ended => ended = true,
             }
+        }
+        if ended && started {
+            // What was started is sent first.
+            tokio::task::yield_now().await;
+        }
+        if ended {
+            shared.tell();
         }
     }
     shared.close();
@@ -227,12 +238,20 @@ impl Shared {
             state.woken = true;
             drop(state);
             self.wake();
-        } else if !std::mem::replace(&mut state.waking, true) {
-            drop(state);
-            // Without its sender the environment has ended.
-            if let Some(messages) = self.messages.upgrade() {
-                let _ = messages.send(Message::Ended);
-            }
+        } else {
+            self.wake_later(state);
+        }
+    }
+
+    /// Wakes JavaScript's thread when the runtime's has come to the end of what is ready to run.
+    fn wake_later(&self, mut state: MutexGuard<'_, State>) {
+        if std::mem::replace(&mut state.waking, true) {
+            return;
+        }
+        drop(state);
+        // Without its sender the environment has ended.
+        if let Some(messages) = self.messages.upgrade() {
+            let _ = messages.send(Message::Ended);
         }
     }
 
@@ -254,14 +273,14 @@ impl Shared {
         }
     }
 
-    /// What JavaScript's thread is to settle now. It is woken again for the rest.
+    /// What JavaScript's thread is to settle now. It is woken again for the rest, after the calls that it begins meanwhile:
+    /// these are on their way to the server then, which otherwise had nothing to do.
     fn take(&self) -> Ended {
         let mut state = self.state();
         let now = state.ended.pop_front().unwrap_or_default();
-        state.woken = !state.ended.is_empty();
-        if state.woken {
-            drop(state);
-            self.wake();
+        state.woken = false;
+        if !state.ended.is_empty() {
+            self.wake_later(state);
         }
         now
     }

@@ -2,31 +2,31 @@
 
 use std::fmt::{self, Display};
 
-use serde::ser::{self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
+use serde::ser::{self, Impossible, Serialize, SerializeStruct, Serializer};
 
-use crate::shapes;
+use crate::flat_parts::{Fields, Items};
 
 /// What begins a value. `flat.js` has the same.
-mod tag {
-    pub(super) const NULL: u8 = 0;
-    pub(super) const FALSE: u8 = 1;
-    pub(super) const TRUE: u8 = 2;
+pub(crate) mod tag {
+    pub(crate) const NULL: u8 = 0;
+    pub(crate) const FALSE: u8 = 1;
+    pub(crate) const TRUE: u8 = 2;
     /// A number.
-    pub(super) const WHOLE: u8 = 3;
+    pub(crate) const WHOLE: u8 = 3;
     /// Eight bytes: an IEEE 754 double, the lowest first.
-    pub(super) const DOUBLE: u8 = 4;
+    pub(crate) const DOUBLE: u8 = 4;
     /// How many characters, then each, below U+0100.
-    pub(super) const NARROW: u8 = 5;
+    pub(crate) const NARROW: u8 = 5;
     /// How many units of UTF-16, then two bytes for each, the lower first.
-    pub(super) const WIDE: u8 = 6;
+    pub(crate) const WIDE: u8 = 6;
     /// How many values, then each.
-    pub(super) const LIST: u8 = 7;
+    pub(crate) const LIST: u8 = 7;
     /// How many names, then a text and a value for each.
-    pub(super) const MAP: u8 = 8;
+    pub(crate) const MAP: u8 = 8;
     /// A shape in three bytes of 7 bits, then a value for each of its names.
-    pub(super) const OBJECT: u8 = 9;
+    pub(crate) const OBJECT: u8 = 9;
     /// JavaScript's `undefined`.
-    pub(super) const NOTHING: u8 = 10;
+    pub(crate) const NOTHING: u8 = 10;
 }
 
 /// From here on not every whole number has its own double.
@@ -70,14 +70,14 @@ impl ser::Error for Unwritable {
     }
 }
 
-type Done = Result<(), Unwritable>;
+pub(crate) type Done = Result<(), Unwritable>;
 
 impl Writer {
-    fn tag(&mut self, tag: u8) {
+    pub(crate) fn tag(&mut self, tag: u8) {
         self.bytes.push(tag);
     }
 
-    fn number(&mut self, mut number: u64) {
+    pub(crate) fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.bytes.push(number as u8 | 0x80);
             number >>= 7;
@@ -118,20 +118,6 @@ impl Writer {
     }
 }
 
-/// A list or a map whose length is written when it is known.
-pub(crate) struct Items<'a> {
-    writer: &'a mut Writer,
-    /// How many there are; some if that was written already.
-    left: usize,
-}
-
-/// An object whose shape is written when its names are known.
-pub(crate) struct Fields<'a> {
-    writer: &'a mut Writer,
-    shape: usize,
-    names: Vec<&'static str>,
-}
-
 macro_rules! doubles {
     ($($function:ident: $type:ty),*) => { $(
         fn $function(self, value: $type) -> Done {
@@ -145,7 +131,7 @@ impl<'a> Serializer for &'a mut Writer {
     type Ok = ();
     type Error = Unwritable;
     type SerializeSeq = Items<'a>;
-    type SerializeTuple = Impossible<(), Unwritable>;
+    type SerializeTuple = Items<'a>;
     type SerializeTupleStruct = Impossible<(), Unwritable>;
     type SerializeTupleVariant = Impossible<(), Unwritable>;
     type SerializeMap = Items<'a>;
@@ -224,14 +210,11 @@ impl<'a> Serializer for &'a mut Writer {
     }
 
     fn serialize_struct(self, _: &'static str, length: usize) -> Result<Fields<'a>, Unwritable> {
-        self.tag(tag::OBJECT);
-        let shape = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 3]);
-        Ok(Fields { writer: self, shape, names: Vec::with_capacity(length) })
+        Ok(Fields::begin(self, length))
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Unwritable> {
-        Err(no_such("tuple"))
+    fn serialize_tuple(self, length: usize) -> Result<Items<'a>, Unwritable> {
+        self.serialize_seq(Some(length))
     }
 
     fn serialize_tuple_struct(
@@ -264,74 +247,6 @@ impl<'a> Serializer for &'a mut Writer {
 }
 
 /// No message has one.
-fn no_such(what: &str) -> Unwritable {
+pub(crate) fn no_such(what: &str) -> Unwritable {
     Unwritable(format!("{what}: no message of V2's has such a value"))
-}
-
-impl<'a> Items<'a> {
-    fn begin(writer: &'a mut Writer, tag: u8, length: Option<usize>) -> Result<Self, Unwritable> {
-        let length = length.ok_or_else(|| no_such("a list of unknown length"))?;
-        writer.tag(tag);
-        writer.number(length as u64);
-        Ok(Self { writer, left: length })
-    }
-
-    fn one(&mut self) -> Done {
-        self.left = self.left.checked_sub(1).ok_or_else(|| no_such("a list longer than it says"))?;
-        Ok(())
-    }
-
-    fn all(self) -> Done {
-        if self.left == 0 { Ok(()) } else { Err(no_such("a list shorter than it says")) }
-    }
-}
-
-impl SerializeSeq for Items<'_> {
-    type Ok = ();
-    type Error = Unwritable;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.one()?;
-        value.serialize(&mut *self.writer)
-    }
-
-    fn end(self) -> Done {
-        self.all()
-    }
-}
-
-impl SerializeMap for Items<'_> {
-    type Ok = ();
-    type Error = Unwritable;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, name: &T) -> Done {
-        self.one()?;
-        name.serialize(&mut *self.writer)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        value.serialize(&mut *self.writer)
-    }
-
-    fn end(self) -> Done {
-        self.all()
-    }
-}
-
-impl SerializeStruct for Fields<'_> {
-    type Ok = ();
-    type Error = Unwritable;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Done {
-        self.names.push(name);
-        value.serialize(&mut *self.writer)
-    }
-
-    fn end(self) -> Done {
-        let shape = shapes::of(&self.names);
-        for (index, byte) in self.writer.bytes[self.shape..].iter_mut().take(3).enumerate() {
-            *byte = (shape >> (7 * index)) as u8 & 0x7f;
-        }
-        Ok(())
-    }
 }

@@ -24,6 +24,7 @@ mod error;
 mod events;
 mod exchange;
 mod flat;
+mod flat_parts;
 mod flat_writer;
 mod hooks;
 mod kept;

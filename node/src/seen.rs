@@ -5,7 +5,7 @@ use std::sync::Arc;
 use napi::Env;
 use napi::bindgen_prelude::{ClassInstance, External, Uint32ArraySlice, Unknown};
 use napi_derive::napi;
-use ttn_auth::Known;
+use ttn_auth::{Carrier, Known};
 
 use crate::asked::Asked;
 use crate::authenticator::Authenticator;
@@ -13,18 +13,18 @@ use crate::contained::Contained;
 use crate::error::guard;
 use crate::rule;
 
-/// Called by seen.js: `authenticate` for what is plain, without a look at objects.
+/// Called by seen.js: `authenticate` for what is plain, without a look at objects. `metadata`: not a header.
 #[napi(catch_unwind, skip_typescript)]
 pub fn authenticate_plain<'a>(
     env: &'a Env,
     authenticator: ClassInstance<'a, Authenticator>,
-    carrier: String,
+    metadata: bool,
     text: String,
     app_id: Option<String>,
     right: Option<String>,
 ) -> napi::Result<Unknown<'a>> {
     let asked = guard(env, || {
-        let carrier = rule::carrier(Some(&carrier))?;
+        let carrier = if metadata { Carrier::GrpcMetadata } else { Carrier::AuthorizationHeader };
         let right = right.map(|name| rule::parse_right(&name, "right")).transpose()?;
         Asked::plain(carrier, text, app_id, right)
     })?;

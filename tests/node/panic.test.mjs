@@ -21,7 +21,8 @@ const SETUP = `
   const module_ = { exports: {} }
   process.dlopen(module_, process.env.ADDON)
   const native = module_.exports
-  native.register(hooks(native))
+  const found = hooks(native)
+  native.register((name) => found[name], found.receive, () => {})
   const sync = (act) => {
     try { act() } catch (error) { return error }
     throw new Error('no panic')
