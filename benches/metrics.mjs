@@ -26,8 +26,8 @@ export const TRANSPORTS = ['grpc', 'http'].flatMap((transport) => [
   { name: `${transport}.tls`, transport, tls: true },
 ])
 
-function verify(found, { cold, cold_serial, cached, cached_64 }) {
-  for (const [title, { us, fastjwt, jose, nodecrypto }] of Object.entries({ cold, cold_serial })) {
+function verify(found, { cached, cached_64, ...rounds }) {
+  for (const [title, { us, fastjwt, jose, nodecrypto }] of Object.entries(rounds)) {
     for (const [rival, { rate, cpu }] of Object.entries({ fastjwt, jose, nodecrypto })) {
       found[`verify.${title}_vs_${rival}`] = us.rate / rate
       found[`verify.${title}_cpu_vs_${rival}`] = cpu / us.cpu

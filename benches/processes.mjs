@@ -19,14 +19,14 @@ export async function startServer({ server, proto }) {
  * @param {object} programs  `node` and `client`, what runs contestants of JavaScript and of Rust; `package`, where we are
  * @param {{name: string, file?: string, argument?: string}} contestant  without a file one of Rust
  * @param {object} setup  what it has to know
- * @param {object} [env]  more of its environment
+ * @param {{env?: object, alone?: boolean}} [how]  more of its environment; whether no server runs beside it, so that it has the machine
  */
-export async function startContestant(programs, { name, file, argument }, setup, env = {}) {
+export async function startContestant(programs, { name, file, argument }, setup, { env = {}, alone = false } = {}) {
   const path = (of) => fileURLToPath(new URL(of, import.meta.url))
   const command = file
-    ? asClient(programs.node, ['--no-warnings', path('child.mjs'), path(`contestants/${file}.mjs`), ...(argument ? [argument] : [])])
-    : asClient(programs.client, [argument])
-  const { child, next, stop } = talk(command, name, { ...env, TTN_BENCH_PACKAGE: programs.package })
+    ? [programs.node, ['--no-warnings', path('child.mjs'), path(`contestants/${file}.mjs`), ...(argument ? [argument] : [])]]
+    : [programs.client, [argument]]
+  const { child, next, stop } = talk(alone ? command : asClient(...command), name, { ...env, TTN_BENCH_PACKAGE: programs.package })
   const say = (message) => child.stdin.write(`${JSON.stringify(message)}\n`)
   say(setup)
   await next(PATIENCE)

@@ -12,13 +12,13 @@ const LATE = 0.5
  * @param {object[]} contestants  who takes part; see startContestant
  * @param {object} setup  what each has to know
  * @param {{title: string}[]} kinds  what is measured
- * @param {{rounds: number, ms: number, warmUp: number, log: Function, env: object}} settings  how often, and how long each
+ * @param {{rounds: number, ms: number, warmUp: number, log: Function}} settings  how often, and how long each; and see startContestant
  * @returns {Promise<Record<string, Record<string, {rate: number, cpu: number}>>>}  calls a second, and CPU per call in seconds
  */
-export async function interleave(programs, contestants, setup, kinds, { rounds, ms, warmUp, log, env }) {
+export async function interleave(programs, contestants, setup, kinds, { rounds, ms, warmUp, log, ...how }) {
   const running = []
   try {
-    for (const contestant of contestants) running.push(await startContestant(programs, contestant, setup, env))
+    for (const contestant of contestants) running.push(await startContestant(programs, contestant, setup, how))
     const medians = {}
     for (const [n, kind] of kinds.entries()) {
       // Not for all kinds at first: pools would have more connections than the first kinds need.

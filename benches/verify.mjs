@@ -19,9 +19,13 @@ const ROUNDS = [
   { title: 'cached_64', kind: 'cached', inflight: 64 },
 ]
 
+/** The same as the first, on one core. */
+const ONE_CORE = { title: 'cold_one_core', kind: 'cold', inflight: 64 }
+
 /** Verifications a second and CPU of each, of each contestant. */
-export function measureVerify(programs, { tokens, ...settings }) {
+export async function measureVerify(programs, { tokens, ...settings }) {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const setup = { key: privateKey.export({ type: 'pkcs8', format: 'pem' }), count: tokens }
-  return interleave(programs, CONTESTANTS, setup, ROUNDS, settings)
+  const free = await interleave(programs, CONTESTANTS, setup, ROUNDS, { ...settings, alone: true })
+  return { ...free, ...(await interleave(programs, CONTESTANTS, setup, [ONE_CORE], settings)) }
 }

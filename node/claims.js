@@ -14,6 +14,7 @@ const [KIND, ISSUER, SUBJECT, EXPIRES_AT, ISSUED_AT, NOT_BEFORE, SCOPE, APPS, GA
 
 /** Spread first: what is there already can be set, whatever its name is. */
 function copyRights(rights) {
+  if (rights === null) return {}
   const copy = { ...rights }
   for (const id in copy) if (Object.hasOwn(copy, id)) copy[id] = copy[id].slice()
   return copy

@@ -75,8 +75,9 @@ impl Asked {
 pub(crate) type Answer = Result<(Vec<u8>, Option<Known>)>;
 
 /// The answer, if there is nothing to wait for. JavaScript waits meanwhile, for a signature as long as the way to the other
-/// thread and back takes. As long as callers are let in: whoever sends forgeries must not
-/// keep a server from everything else, so after a refusal it is the other thread that looks, until somebody is let in again.
+/// thread and back takes; seen.js sees to it that it never does for long. As long as callers are let in: whoever sends forgeries
+/// must not keep a server from everything else, so after a refusal it is the other thread that looks, until somebody is let in
+/// again.
 pub(crate) fn at_once(answer: Pin<&mut impl Future<Output = Answer>>) -> Result<Option<Answer>> {
     let _context = runtime()?.enter();
     match answer.poll(&mut Context::from_waker(Waker::noop())) {

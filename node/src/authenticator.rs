@@ -32,12 +32,12 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// What seen.js gets: the answer, at once or as a promise.
-    pub(crate) fn answer<'a>(&self, env: &'a Env, asked: Asked) -> napi::Result<Unknown<'a>> {
+    /// What seen.js gets: the answer, at once if it may, or as a promise.
+    pub(crate) fn answer<'a>(&self, env: &'a Env, asked: Asked, here: bool) -> napi::Result<Unknown<'a>> {
         let show = Shown { by: self.inner.clone(), answers: self.answers, trusting: self.trusting.clone() };
-        let trusting = self.trusting.load(Ordering::Relaxed);
+        let here = here && self.trusting.load(Ordering::Relaxed);
         let mut answer = Box::pin(asked.answer(self.inner.clone()));
-        if trusting && let Some(answer) = guard(env, || at_once(answer.as_mut()))? {
+        if here && let Some(answer) = guard(env, || at_once(answer.as_mut()))? {
             return show.to(env, answer);
         }
         let prepare = || Ok(Call { future: async { Ok(answer.await) }, signal: None });
@@ -83,9 +83,10 @@ impl Authenticator {
         env: &'a Env,
         presented: Unknown<'a>,
         options: Option<Unknown<'a>>,
+        here: Option<bool>,
     ) -> napi::Result<Unknown<'a>> {
         let asked = guard(env, || Asked::read(env, presented, options))?;
-        self.answer(env, asked)
+        self.answer(env, asked, here == Some(true))
     }
 
     /// Whether claims allow this: it takes the scope `apps:<id>` and the right itself.

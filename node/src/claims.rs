@@ -19,6 +19,9 @@ pub(crate) fn write(kind: CredentialsKind, claims: &Claims) -> Result<Vec<u8>> {
     fn present(text: &str) -> Option<&str> {
         (!text.is_empty()).then_some(text)
     }
+    fn some(rights: &Rights) -> Option<&Rights> {
+        (!rights.is_empty()).then_some(rights)
+    }
     let Name { first, last, .. } = &claims.name;
     flat_writer::write(&(
         kind.name(),
@@ -28,9 +31,9 @@ pub(crate) fn write(kind: CredentialsKind, claims: &Claims) -> Result<Vec<u8>> {
         millis(claims.issued_at),
         millis(claims.not_before),
         &claims.scope,
-        &claims.apps,
-        &claims.gateways,
-        &claims.components,
+        some(&claims.apps),
+        some(&claims.gateways),
+        some(&claims.components),
         present(&claims.token_type),
         present(&claims.client),
         present(&claims.username),

@@ -13,13 +13,15 @@ use crate::contained::Contained;
 use crate::error::guard;
 use crate::rule;
 
-/// Called by seen.js: `authenticate` for what is plain, without a look at objects. `metadata`: not a header.
+/// Called by seen.js: `authenticate` for what is plain, without a look at objects. `metadata`: not a header;
+/// `here`: it may be answered at once.
 #[napi(catch_unwind, skip_typescript)]
 pub fn authenticate_plain<'a>(
     env: &'a Env,
     authenticator: ClassInstance<'a, Authenticator>,
     metadata: bool,
     text: String,
+    here: bool,
     app_id: Option<String>,
     right: Option<String>,
 ) -> napi::Result<Unknown<'a>> {
@@ -28,7 +30,7 @@ pub fn authenticate_plain<'a>(
         let right = right.map(|name| rule::parse_right(&name, "right")).transpose()?;
         Asked::plain(carrier, text, app_id, right)
     })?;
-    authenticator.answer(env, asked)
+    authenticator.answer(env, asked, here)
 }
 
 /// A token that was verified; seen.js keeps it beside what was presented.
