@@ -38,22 +38,30 @@ const counts = [
   { pattern: /^(\d+) passed, (\d+) failed$/, read: ([, passed, failed]) => [+passed, +failed] },
 ]
 
+/** What says of one test that it failed. These lines are printed again at the end, where whoever has only that finds them. */
+const FAILED = /^test .+ \.\.\. FAILED$|^\s*✖ (?!failing tests)|^not ok |FAILED: /
+
+/** How many of a suite are, and how much of each. */
+const [LINES, CHARACTERS] = [20, 600]
+
 /** Runs one suite with its output passed through, and counts. */
 function run(name, suite) {
   const [command, args] = typeof suite === 'function' ? suite() : suite
   return new Promise((resolve) => {
     console.log(`\n--- ${name}: ${[command, ...args].join(' ').replace(root, '.')}`)
     const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
-    const total = { name, passed: 0, failed: 0 }
+    const total = { name, passed: 0, failed: 0, lines: new Set() }
     let rest = ''
     child.stdout.setEncoding('utf8')
     child.stdout.on('data', (text) => {
       process.stdout.write(text)
       const lines = (rest + text).split('\n')
       rest = lines.pop()
-      for (const line of lines) {
+      for (const coloured of lines) {
+        const line = coloured.replace(/\x1b\[\d+m/g, '')
+        if (FAILED.test(line) && total.lines.size < LINES) total.lines.add(line.trim().slice(0, CHARACTERS))
         for (const { pattern, read } of counts) {
-          const match = pattern.exec(line.replace(/\x1b\[\d+m/g, ''))
+          const match = pattern.exec(line)
           if (!match) continue
           const [passed, failed] = read(match)
           total.passed += passed
@@ -88,6 +96,7 @@ for (const [name, suite] of Object.entries(suites)) {
   if (chosen.length === 0 || chosen.includes(name)) totals.push(await run(name, suite))
 }
 console.log()
+for (const { name, lines } of totals) for (const line of lines) console.log(`${name}: ${line}`)
 for (const { name, passed, failed } of totals) console.log(`${name.padEnd(12)} ${passed} passed, ${failed} failed`)
 const sum = (key) => totals.reduce((all, total) => all + total[key], 0)
 console.log(`\n${sum('passed')} passed, ${sum('failed')} failed`)

@@ -1,7 +1,9 @@
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use http::{Response, Uri};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
@@ -40,8 +42,38 @@ async fn serve(stream: TcpStream, seen: Arc<Seen>) {
 }
 
 async fn server() -> (Http2, Arc<Seen>) {
+    let (address, seen) = listening().await;
+    (client(address), seen)
+}
+
+fn client(address: SocketAddr) -> Http2 {
+    let address = Address::parse(&format!("grpc://{address}")).unwrap();
+    let verifier = crate::tls::verifier(None).unwrap();
+    Http2::new(Connector::new(&address, &verifier, "h2", PLENTY).unwrap())
+}
+
+/// Hands on to a server, and counts the bytes that it is sent.
+async fn counted(server: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("grpc://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counts = count.clone();
+    tokio::spawn(async move {
+        let (mut from, mut to) = listener.accept().await.unwrap().0.into_split();
+        let (mut back, mut on) = TcpStream::connect(server).await.unwrap().into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut back, &mut to).await });
+        let mut bytes = [0; 4096];
+        while let Ok(read @ 1..) = from.read(&mut bytes).await {
+            counts.fetch_add(read, Ordering::SeqCst);
+            on.write_all(&bytes[..read]).await.unwrap();
+        }
+    });
+    (address, count)
+}
+
+async fn listening() -> (SocketAddr, Arc<Seen>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
     let seen = Arc::new(Seen::default());
     let count = seen.clone();
     tokio::spawn(async move {
@@ -51,13 +83,16 @@ async fn server() -> (Http2, Arc<Seen>) {
             tokio::spawn(serve(stream, count.clone()));
         }
     });
-    let verifier = crate::tls::verifier(None).unwrap();
-    let connector = Connector::new(&Address::parse(&address).unwrap(), &verifier, "h2", PLENTY).unwrap();
-    (Http2::new(connector), seen)
+    (address, seen)
 }
 
 async fn call(to: &Http2, path: &'static str) -> Result<Answer> {
+    call_with(to, path, HeaderMap::new()).await
+}
+
+async fn call_with(to: &Http2, path: &'static str, headers: HeaderMap) -> Result<Answer> {
     let mut request = Request::new(());
+    *request.headers_mut() = headers;
     *request.uri_mut() =
         Uri::builder().scheme("http").authority("server").path_and_query(path).build().unwrap();
     tokio::time::timeout(PLENTY, to.call(request, Bytes::from_static(b"message"))).await.unwrap()
@@ -79,6 +114,29 @@ async fn an_answer_comes_as_a_whole_on_one_connection() {
             (&b"answer"[..], 200, 0)
         );
     }
+    assert_eq!(seen.connections(), 1);
+}
+
+/// Also one that is marked as sensitive, so that nothing shows it.
+#[tokio::test]
+async fn a_token_is_sent_once_on_a_connection() {
+    let (server, seen) = listening().await;
+    let (address, count) = counted(server).await;
+    let http2 = client(address);
+    let sent = async |token: &str| {
+        let before = count.load(Ordering::SeqCst);
+        let mut value = http::HeaderValue::try_from(token).unwrap();
+        value.set_sensitive(true);
+        call_with(&http2, "/ok", HeaderMap::from_iter([(http::HeaderName::from_static("token"), value)]))
+            .await
+            .unwrap();
+        count.load(Ordering::SeqCst) - before
+    };
+    let (one, other) = ("x".repeat(1000), "y".repeat(1000));
+    assert!(sent(&one).await > 500);
+    assert!(sent(&one).await < 100);
+    assert!(sent(&other).await > 500);
+    assert!(sent(&other).await < 100);
     assert_eq!(seen.connections(), 1);
 }
 

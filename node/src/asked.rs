@@ -75,7 +75,7 @@ impl Asked {
 pub(crate) type Answer = Result<(Vec<u8>, Option<Known>)>;
 
 /// The answer, if there is nothing to wait for. JavaScript waits meanwhile, for a signature as long as the way to the other
-/// thread and back takes; seen.js sees to it that it never does for long. As long as callers are let in: whoever sends forgeries
+/// thread and back takes; seen.js sees to it that it never does so for long. As long as callers are let in: whoever sends forgeries
 /// must not keep a server from everything else, so after a refusal it is the other thread that looks, until somebody is let in
 /// again.
 pub(crate) fn at_once(answer: Pin<&mut impl Future<Output = Answer>>) -> Result<Option<Answer>> {

@@ -34,6 +34,43 @@ async function twice(authenticator, presented, options) {
   await authenticator.authenticate(presented, options)
 }
 
+/** How many of these are answered before anything else could run. */
+async function answeredAtOnce(answers) {
+  let answered = 0
+  for (const answer of answers) answer.then(() => answered++, () => {})
+  for (let turn = 0; turn < 10; turn++) await null
+  return answered
+}
+
+test('of many new tokens in one turn some are answered at once, and all of them rightly', async () => {
+  const authenticator = of(sandbox())
+  // The signing key is read first.
+  await authenticator.authenticate(bearer(sandbox().bearerToken))
+  for (const forms of [bearer, (token) => new Headers(bearer(token))]) {
+    await new Promise(setImmediate)
+    const tokens = Array.from({ length: 40 }, (_, n) => sandbox().mintToken({ rights: n % 2 ? ['devices'] : ['settings'] }))
+    const answers = tokens.map((token) => authenticator.authenticate(forms(token)))
+    assert.equal(await answeredAtOnce(answers), 16)
+    const rights = (await Promise.all(answers)).map(({ apps }) => apps['test-app'])
+    assert.deepEqual(rights, tokens.map((_, n) => (n % 2 ? ['devices'] : ['settings'])))
+  }
+})
+
+test('whoever verifies one new token after the other leaves the event loop its turns', async () => {
+  const authenticator = of(sandbox())
+  const tokens = Array.from({ length: 100 }, () => bearer(sandbox().mintToken()))
+  await authenticator.authenticate(tokens[0])
+  let turns = 0
+  const turn = () => {
+    turns += 1
+    immediate = setImmediate(turn)
+  }
+  let immediate = setImmediate(turn)
+  for (const token of tokens) await authenticator.authenticate(token)
+  clearImmediate(immediate)
+  assert.ok(turns >= 5, `${turns} turns`)
+})
+
 test('each caller gets claims of its own', async () => {
   const authenticator = of(sandbox())
   const headers = bearer(sandbox().mintToken({ component: '__proto__' }))

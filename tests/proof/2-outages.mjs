@@ -9,6 +9,9 @@ const TOKEN_LIFE = 10
 /** In milliseconds. */
 const [SHORTEST_SPELL, LONGEST_SPELL] = [100, 2000]
 
+/** How late a timer may be on a busy machine: no spell comes near to what is left of a token when it is replaced. */
+const LATE = 2000
+
 await prove(async (t) => {
   const seconds = t.size(300, 20)
   const network = await t.network({ rateLimit: false, tokenLifetime: TOKEN_LIFE })
@@ -30,7 +33,7 @@ await prove(async (t) => {
   t.check(failed.length === 0, `${failed.length} calls failed: ${kinds(failed)}`)
   t.check(ends.calls >= RATE * seconds * 0.99, `only ${ends.calls} calls were made`)
   t.check(share > 0.35 && share < 0.65, `it was down ${Math.round(share * 100)} % of the time: no half`)
-  t.check(longest <= LONGEST_SPELL + 200, `a spell lasted ${Math.round(longest)} ms`)
+  t.check(longest <= LONGEST_SPELL + LATE, `a spell lasted ${Math.round(longest)} ms`)
   // In the short run that may be chance.
   t.check(t.short || tried > succeeded, 'no exchange met an outage')
   t.check(succeeded >= (2 * seconds) / TOKEN_LIFE, `${succeeded} exchanges are too few for tokens of ${TOKEN_LIFE} s`)

@@ -6,9 +6,9 @@ const [SHORTEST, LONGEST] = [1, 32]
 /** How late an attempt may be: callers ask all the time, but the machine is busy. */
 const LATE = 1
 
-/** In so many seconds of an outage with callers all the time and no token left: the fewest attempts, and the most. */
-export function attemptsAllowed(seconds) {
-  return [attempts(seconds, 1, LATE), attempts(seconds, 0.5, 0)]
+/** In an outage with callers all the time and no token left: the fewest attempts in so many seconds, and the most in all that it took. */
+export function attemptsAllowed(seconds, all) {
+  return [attempts(seconds, 1, LATE), attempts(all, 0.5, 0)]
 }
 
 function attempts(seconds, part, late) {
