@@ -3,8 +3,11 @@ import { WRONG_BODIES } from './fault-proxy.mjs'
 import { Scene } from './scene.mjs'
 import { after, until } from './proof.mjs'
 
-/** An outage passes; a refusal may be put right, and is asked about again after 30 to 60 s. */
-const [SOON, LATER] = [3_000, 62_000]
+/**
+ * An outage passes; a refusal may be put right, and is asked about again after 30 to 60 s. The first is more than the first back-offs
+ * take: they are as long as the outage was, which on a busy machine is longer than it was meant to be.
+ */
+const [SOON, LATER] = [20_000, 62_000]
 
 const UNAVAILABLE = 'AUTH_EXCHANGE_UNAVAILABLE'
 

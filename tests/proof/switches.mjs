@@ -5,6 +5,9 @@ import { Scene } from './scene.mjs'
 /** In seconds. */
 const TEN_MINUTES = 600
 
+/** In milliseconds: more than the first back-offs take, and than a busy machine adds. */
+const SOON = 20_000
+
 const together = (clients, step) => Promise.all(clients.map(step))
 
 /** The account server signs with another key; the Handler comes to know it later. */
@@ -61,8 +64,8 @@ const clock = (whose, offset) => async (t) => {
   await scene.tell('setClock', { [whose]: 0 })
   await together(both, async (client) => {
     const call = () => client.getDevice({ app_id: scene.network.appId, dev_id: scene.network.devId })
-    const back = await until(() => call().then(() => true, () => after(100)), 5000)
-    scene.check(back, `${client.transport}: still failing 5 s after the clock was put right`)
+    const back = await until(() => call().then(() => true, () => after(100)), SOON)
+    scene.check(back, `${client.transport}: still failing ${SOON / 1000} s after the clock was put right`)
     await scene.succeed(client, 20, 'clock put right')
   })
   scene.end()
@@ -70,7 +73,7 @@ const clock = (whose, offset) => async (t) => {
 
 /** Everything stops, and goes on. */
 async function stopped(t) {
-  const scene = await Scene.start(t, 'network stopped', {}, { timeout: 1500, retry: false })
+  const scene = await Scene.start(t, 'network stopped', {}, { timeout: 5000, retry: false })
   const both = scene.clients()
   await together(both, (client) => scene.succeed(client, 20, 'before'))
   await scene.network.child.pause()
