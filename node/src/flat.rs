@@ -68,16 +68,22 @@ impl Batch {
 }
 
 /// Values that were read.
+#[derive(Default)]
 pub(crate) struct Values<'a> {
     values: Option<Object<'a>>,
     next: u32,
 }
 
 impl<'a> Values<'a> {
-    pub(crate) fn next(&mut self) -> Result<Unknown<'a>> {
+    /// The place of the next one.
+    pub(crate) fn next(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    pub(crate) fn at(&self, place: u32) -> Result<Unknown<'a>> {
         let values =
             self.values.as_ref().ok_or_else(|| Error::from_reason("the answer could not be read"))?;
-        self.next += 1;
-        values.get_element(self.next - 1)
+        values.get_element(place)
     }
 }

@@ -1,7 +1,7 @@
 //! The Node.js addon of ttn-auth: it converts between JavaScript's values and the core's, and decides nothing.
 //!
 //! Three rules hold everywhere here. A panic never leaves Rust, since it would end the process: synchronous items are
-//! `catch_unwind`, futures and callbacks are wrapped by hand (`calls.rs`, `outcome.rs`). Every error that JavaScript sees is its own
+//! `catch_unwind`, futures and callbacks are wrapped by hand (`running.rs`, `calls.rs`, `outcome.rs`). Every error that JavaScript sees is its own
 //! `AuthError` (`error.rs`). Handles of JavaScript values stay on their thread; what crosses is plain data (`hooks.rs` on the
 //! way of a call, `bridge.rs` at any time and from any thread).
 
@@ -37,6 +37,7 @@ mod raw;
 mod refresh;
 mod restricted;
 mod rule;
+mod running;
 mod runtime;
 mod sandbox;
 mod seen;

@@ -8,7 +8,7 @@ use ttn_auth::{Error, ErrorKind, Result};
 
 use crate::deferred::Deferred;
 use crate::error::{self, internal, panicked};
-use crate::flat::Batch;
+use crate::flat::{Batch, Values};
 use crate::hooks;
 
 /// How a call ended.
@@ -65,23 +65,28 @@ impl Ended {
 
     /// Settles the promises, which `find` gives by the numbers of their calls.
     pub(crate) fn settle(self, env: &Env, find: impl Fn(u32) -> Option<Waiting>) {
-        let mut values = self.flat.read(env);
+        // What panics here is napi's own; nobody else's promise is left pending for it.
+        let read = catch_unwind(AssertUnwindSafe(|| self.flat.read(env)));
+        let mut values = read.unwrap_or_else(|panic| {
+            drop(panicked(panic));
+            Values::default()
+        });
         for (number, end) in self.calls {
             // Every value is taken, also one that nobody waits for.
-            let flat = matches!(end, End::Flat).then(|| values.next());
+            let place = matches!(end, End::Flat).then(|| values.next());
             let Some(Waiting { deferred, watched }) = find(number) else { continue };
-            // It stops the listening in any case.
-            let reason = watched.then(|| hooks::unwatch(env, number).ok()).flatten();
-            let made = catch_unwind(AssertUnwindSafe(|| match end {
-                End::Flat => flat
-                    .transpose()
-                    .ok()
-                    .flatten()
-                    .ok_or_else(|| error::thrown(env, &internal("the answer could not be read"), None)),
-                End::Made(make) => make(env),
-                End::Failed(error) => {
-                    let cause = reason.filter(|_| error.kind() == ErrorKind::Cancelled);
-                    Err(error::thrown(env, &error, cause))
+            let made = catch_unwind(AssertUnwindSafe(|| {
+                // It stops the listening in any case.
+                let reason = watched.then(|| hooks::unwatch(env, number).ok()).flatten();
+                match end {
+                    End::Flat => place
+                        .and_then(|place| values.at(place).ok())
+                        .ok_or_else(|| error::thrown(env, &internal("the answer could not be read"), None)),
+                    End::Made(make) => make(env),
+                    End::Failed(error) => {
+                        let cause = reason.filter(|_| error.kind() == ErrorKind::Cancelled);
+                        Err(error::thrown(env, &error, cause))
+                    }
                 }
             }))
             .unwrap_or_else(|panic| Err(error::thrown(env, &panicked(panic), None)));

@@ -10,8 +10,9 @@ use napi::bindgen_prelude::{Object, PromiseRaw, Unknown};
 use napi::{Env, JsValue};
 use ttn_auth::{Error, ErrorKind, Result};
 
-use crate::calls::{self, Begin, Task};
+use crate::calls;
 use crate::outcome::{Answer, Outcome};
+use crate::running::{Begin, Task};
 use crate::{error, hooks};
 
 /// A call that is ready to run, and the signal that may abort it.
