@@ -108,22 +108,23 @@ fn verifying(criterion: &mut Criterion) {
     let (runtime, issuer) = (runtime(), Issuer::new());
     // More than are remembered.
     let tokens: Vec<_> = (0..16_000).map(|number| Secret::new(issuer.token(number))).collect();
-    let verify = |verifier: &Verifier, tokens: &[Secret], times: u64| {
+    let verify = |verifier: &Verifier, tokens: &mut dyn Iterator<Item = &Secret>, times: u64| {
         runtime.block_on(async {
             let begun = std::time::Instant::now();
-            for token in tokens.iter().cycle().take(usize::try_from(times).unwrap()) {
+            for token in tokens.take(usize::try_from(times).unwrap()) {
                 black_box::<Arc<_>>(verifier.verify(token).await.unwrap());
             }
             begun.elapsed()
         })
     };
-    let verifier = issuer.verifier();
+    // On from where the last sample ended: from the first one again, they would have come before.
+    let (verifier, mut others) = (issuer.verifier(), tokens.iter().cycle());
     criterion.bench_function("verify: ES256, each token the first time", |bencher| {
-        bencher.iter_custom(|times| verify(&verifier, &tokens, times));
+        bencher.iter_custom(|times| verify(&verifier, &mut others, times));
     });
-    let verifier = issuer.verifier();
+    let (verifier, mut few) = (issuer.verifier(), tokens[..100].iter().cycle());
     criterion.bench_function("verify: ES256, a token seen before", |bencher| {
-        bencher.iter_custom(|times| verify(&verifier, &tokens[..100], times));
+        bencher.iter_custom(|times| verify(&verifier, &mut few, times));
     });
 }
 
