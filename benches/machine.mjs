@@ -7,8 +7,10 @@ const cores = availableParallelism()
 /** Whether processes can be told where to run. */
 const pins = cores > 1 && spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0
 
-/** The server has the last core to itself, and each client all the others: with all its threads, whatever it has. Who needs no server
- * has the machine. */
+/**
+ * The server has the last core to itself, and each client all the others: with all its threads, whatever it has. Who needs no server
+ * has the machine.
+ */
 const SERVER = `${cores - 1}`
 const CLIENT = `0-${cores - 2}`
 

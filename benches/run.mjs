@@ -99,7 +99,7 @@ if (values.check) {
   if (whole) write(results, machine)
   if (values.short) {
     const { passed, failures } = faults(results)
-    for (const failure of failures) console.log(failure)
+    for (const failure of failures) console.log(`FAILED: ${failure}`)
     console.log(`${passed} passed, ${failures.length} failed`)
     process.exitCode = failures.length === 0 ? 0 : 1
   } else if (whole) {

@@ -48,8 +48,10 @@ function isAtOnce() {
   return true
 }
 
-/** `ask(here)`, on this thread or the other one. When there is no budget left, one caller waits for the next turn; those beside it go to
- * the other thread, which works beside this one. */
+/**
+ * `ask(here)`, on this thread or the other one. When there is no budget left, one caller waits for the next turn; those beside it go
+ * to the other thread, which works beside this one.
+ */
 function inTurn(ask) {
   if (isAtOnce()) return ask(true)
   return goOn === undefined ? new Promise((resolve) => (goOn = resolve)).then(() => inTurn(ask)) : ask(false)
@@ -148,11 +150,11 @@ function remembering(native, authenticate) {
   }
 
   /** What Rust answers, at once or later, as a promise of claims. Not an async function: most answers are there already. */
-  function settled(ask, claimsOf) {
+  function settled(ask, read) {
     try {
       const answer = ask()
       const isHere = typeof answer === 'string' || Array.isArray(answer)
-      return isHere ? Promise.resolve(claimsOf(answer)) : answer.then(claimsOf)
+      return isHere ? Promise.resolve(read(answer)) : answer.then(read)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -39,7 +39,7 @@ const counts = [
 ]
 
 /** What says of one test that it failed. These lines are printed again at the end, where whoever has only that finds them. */
-const FAILED = /^test .+ \.\.\. FAILED$|^\s*✖ (?!failing tests)|^not ok |FAILED: /
+const FAILED = /^test .+ \.\.\. FAILED$|^\s*✖ (?!failing tests)|^not ok |FAILED: |^FAILS /
 
 /** How many of a suite are, and how much of each. */
 const [LINES, CHARACTERS] = [20, 600]

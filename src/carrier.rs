@@ -187,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn one_value_is_read_as_it_would_be_among_others() {
+        for carrier in [Carrier::AuthorizationHeader, Carrier::GrpcMetadata] {
+            for text in ["Bearer a.b.c", "key i.k", "Bearer  x", "Bearer", "Basic x", "a.b.c", ""] {
+                let map = headers(&[(carrier.names()[0], text)]);
+                assert_eq!(carrier.extract_one(&map[carrier.names()[0]]), carrier.extract(&map), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn a_value_is_made_once_for_all_calls_and_clones() {
         for credentials in [Credentials::access_key("i.k").unwrap(), Credentials::bearer_token("t").unwrap()]
         {

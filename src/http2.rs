@@ -90,12 +90,8 @@ impl Http2 {
     }
 
     /// Makes a request, and reads its answer.
-    pub(crate) async fn call(&self, mut request: Request<()>, body: Bytes) -> Result<Answer> {
+    pub(crate) async fn call(&self, request: Request<()>, body: Bytes) -> Result<Answer> {
         let (connection, mut ready) = self.ready().await?;
-        // Marked as sensitive a header is sent whole with each request, which for a token is ten times all the rest. Of those
-        // that are not, HPACK sends the number of an earlier one. Whoever can only put headers of their own beside it finds
-        // out whether they have guessed the whole value, which of a token or a key nobody can (RFC 7541, section 7.1).
-        request.headers_mut().values_mut().for_each(|value| value.set_sensitive(false));
         let waiting = connection.waiting();
         let (answer, mut sending) = ready.send_request(request, false).map_err(failed)?;
         // If the server has ended the stream already, its answer tells why.
