@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { root } from './prepare.mjs'
 
 /** The examples' names, in the order in which they are shown. */
-export const EXAMPLES = ['ttn-request', 'ttn-exchange', 'ttn-guard']
+export const EXAMPLES = ['ttn-request', 'ttn-credentials', 'ttn-guard']
 
-/** The variable that ttn-exchange and ttn-guard take their key from. */
+/** The variable that ttn-credentials and ttn-guard take their key from. */
 const VARIABLE = 'TTN_EXAMPLE_KEY'
 
 /** The network of ttn-guard that calls this Node-RED, wherever it is: see startNodeRed. */

@@ -10,7 +10,7 @@ import { inspect } from 'node:util'
 
 const require = createRequire(import.meta.url)
 
-/** Which Node-RED: `node-red` (4.1) or `node-red-5`. Set by run.mjs, which also chooses the Node.js for it. */
+/** Which Node-RED: `node-red` (4.1) or `node-red-5`. Set by test-node-red.mjs, which also chooses the Node.js for it. */
 export const nodeRed = process.env.TTN_NODE_RED ?? 'node-red'
 
 export const nodes = require('../../node/nodes/ttn.js')

@@ -1,14 +1,14 @@
-// `npm run test:node-red`: the suite on Node-RED 4.1 with this Node.js, then on Node-RED 5 with one that it runs on.
+// `npm run test:node-red`: the nodes in Node-RED's test helper; `npm run test:editor`: in whole Node-REDs and their editor.
+// Each on Node-RED 4.1 with this Node.js, then on Node-RED 5 with one that it runs on. A file's name runs that alone.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 
-import { newerNode } from '../../scripts/newer-node.mjs'
-import { prepare, root } from '../../scripts/prepare.mjs'
+import { newerNode } from './newer-node.mjs'
+import { prepare, root } from './prepare.mjs'
 
-const here = dirname(fileURLToPath(import.meta.url))
-const wanted = process.argv.slice(2)
+const [folder, ...wanted] = process.argv.slice(2)
+const here = join(root, 'tests', folder)
 const files = readdirSync(here)
   .filter((name) => name.endsWith('.test.mjs') && (wanted.length === 0 || wanted.includes(name.split('.')[0])))
   .map((name) => join(here, name))
@@ -30,7 +30,7 @@ function installBrowser() {
 }
 
 prepare()
-installBrowser()
+if (folder === 'editor') installBrowser()
 // One file at a time: each starts servers, and some a browser. The limit (ms) is for a file; what hangs has failed.
 const options = ['--test', '--test-concurrency=1', '--test-timeout=180000']
 const results = [

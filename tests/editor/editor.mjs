@@ -1,6 +1,7 @@
 // What the editor's tests share: a Node-RED with the example flows wired to a sandbox, open in a real browser.
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
@@ -9,7 +10,11 @@ import { example, wire } from '../../scripts/example.mjs'
 import { startNodeRed } from '../../scripts/node-red.mjs'
 import { root } from '../../scripts/prepare.mjs'
 import { openEditor } from './browser.mjs'
-import { Sandbox, nodeRed as version } from './support.mjs'
+
+const { Sandbox } = createRequire(import.meta.url)('../../node/index.js')
+
+/** Which Node-RED: `node-red` (4.1) or `node-red-5`. Set by test-node-red.mjs, which also chooses the Node.js for it. */
+export const version = process.env.TTN_NODE_RED ?? 'node-red'
 
 const images = process.env.UPDATE_SCREENSHOTS ? join(root, 'docs', 'images') : join(tmpdir(), 'ttn-auth-images')
 
