@@ -1,0 +1,44 @@
+// The package as it is installed: what the editor offers of it.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+
+import { NAME, startNodeRed } from './process.mjs'
+
+let nodeRed, set
+before(async () => {
+  nodeRed = await startNodeRed()
+  set = (await nodeRed.json('nodes')).find(({ module }) => module === NAME)
+})
+after(() => nodeRed?.remove())
+
+test('it is found in the user\'s folder, and its nodes are there', () => {
+  assert.deepEqual([set.enabled, set.local, set.err], [true, true, undefined])
+})
+
+test('Import > Examples has one for each node, which can be imported as it is', async () => {
+  const folder = `library/examples/flows/${NAME}/node-red`
+  const names = (await nodeRed.json(folder)).map(({ fn }) => fn)
+  assert.deepEqual(names.toSorted(), set.types.toSorted())
+  const all = []
+  for (const name of names) {
+    const flow = await nodeRed.json(`${folder}/${name}`)
+    assert.ok(flow.some(({ type }) => type === name), `${name} is in its example`)
+    all.push(...flow)
+  }
+  await nodeRed.deploy(all)
+})
+
+test('icons, texts and help are served', async () => {
+  const icons = (await nodeRed.json('icons'))[NAME]
+  assert.deepEqual(icons, ['ttn.svg'])
+  const icon = await nodeRed.request(`icons/${NAME}/ttn.svg`)
+  assert.match(icon.headers.get('content-type'), /^image\/svg/)
+  assert.match(await icon.text(), /^<svg/)
+  const texts = await nodeRed.json(`nodes/${NAME}/ttn/messages?lng=en-US`)
+  assert.equal(texts.ttn.status['not-configured'], 'not configured')
+  const page = await (await nodeRed.request('nodes', { headers: { accept: 'text/html' } })).text()
+  for (const type of set.types) {
+    assert.ok(page.includes(`data-help-name="${type}"`), `help of ${type}`)
+    assert.ok(page.includes(`data-template-name="${type}"`), `dialog of ${type}`)
+  }
+})
