@@ -8,12 +8,16 @@ const PLACES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-br
 /** Where the browser is, or undefined. */
 export const browserPath = () => PLACES.find((path) => path && existsSync(path))
 
-/** A page with the editor loaded, and everything that the server sent to it. */
-export async function openEditor(url) {
+/**
+ * A page with the editor loaded, and everything that the server sent to it.
+ *
+ * @param {object} [options]  more of the browser's context, such as `locale`
+ */
+export async function openEditor(url, options = {}) {
   const executablePath = browserPath()
   if (!executablePath) throw new Error('no browser: install chromium, or name one in CHROMIUM')
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] })
-  const page = await browser.newPage({ viewport: { width: 1280, height: 720 }, deviceScaleFactor: 2 })
+  const page = await browser.newPage({ viewport: { width: 1280, height: 720 }, deviceScaleFactor: 2, ...options })
   page.setDefaultTimeout(15_000)
   const received = []
   page.on('response', async (response) => {
@@ -24,7 +28,12 @@ export async function openEditor(url) {
     socket.on('framereceived', ({ payload }) => received.push({ url: socket.url(), text: payload.toString() }))
   })
   await page.goto(url)
-  await page.waitForFunction(() => window.RED?.nodes?.getType?.('ttn-request') && window.RED.nodes.filterNodes({}).length > 0)
-  await page.waitForSelector('#red-ui-loading-progress', { state: 'hidden' })
+  await loaded(page)
   return { browser, page, received }
+}
+
+/** Waits until the editor shows its flow, of which it has at least one. */
+export async function loaded(page) {
+  await page.waitForFunction(() => window.RED?.nodes?.getType?.('ttn-request') && window.RED.nodes.getWorkspaceOrder().length > 0)
+  await page.waitForSelector('#red-ui-loading-progress', { state: 'hidden' })
 }

@@ -117,14 +117,12 @@ test('a cancelled dialog changes nothing; a new key is used after a deployment, 
   await editor.openNetwork(REQUEST)
   assert.equal(await page.inputValue(SECRET), '__PWRD__')
   await editor.closeDialogs(false)
-  await page.reload()
-  await page.waitForFunction(() => window.RED?.nodes?.getType?.('ttn-request') && window.RED.nodes.filterNodes({}).length > 0)
+  await editor.reload()
   for (const { url, text } of received) assert.ok(!text.includes(KEY), url)
 })
 
 test('the request dialog shows the fields of the chosen call', async () => {
   const { page } = editor
-  await page.waitForSelector('#red-ui-loading-progress', { state: 'hidden' })
   await page.dblclick(`${REQUEST} .red-ui-flow-node`)
   const rows = () => page.evaluate(() => $('.ttn-row:visible').toArray().map((row) => $(row).data('for')))
   await page.waitForSelector('#node-input-call')

@@ -38,17 +38,6 @@ async function close(ok) {
   await page.waitForSelector('.red-ui-tray', { state: 'detached' })
 }
 
-/** What Export of the menu gives for all flows. */
-async function exported() {
-  const { page } = editor
-  await page.evaluate(() => RED.actions.invoke('core:show-export-dialog'))
-  await page.click('#red-ui-clipboard-dialog-export-rng-full')
-  await page.waitForFunction(() => $('#red-ui-clipboard-dialog-export-text').val().includes('ttn-guard-devices'))
-  const text = await page.inputValue('#red-ui-clipboard-dialog-export-text')
-  await page.click('#red-ui-clipboard-dialog-cancel')
-  return text
-}
-
 test('the palette, the help and the example are there', async () => {
   const { page } = editor
   const palette = page.locator('.red-ui-palette-node[data-palette-type="ttn-guard"]')
@@ -171,12 +160,12 @@ test('what is entered is saved; the client secret is not exported and does not c
     right: 'messages:up:r', appFrom: 'fixed', appId: 'test-app', clientId: 'me', keyDirectory: '${TTN_NOT_SET}', outputs: 2, valid: true,
   })
   assert.equal(saved.wires.length, 2)
-  assert.ok(!(await exported()).includes(SECRET), 'before the deployment')
+  assert.ok(!(await editor.exported()).includes(SECRET), 'before the deployment')
   received.length = 0
   await editor.deploy()
   await editor.status(GUARD, /^variable TTN_NOT_SET not set$/)
   assert.equal((await fetch(`${editor.nodeRed.url}applications/test-app/devices/dev-1`)).status, 503)
-  assert.ok(!(await exported()).includes(SECRET), 'after it')
+  assert.ok(!(await editor.exported()).includes(SECRET), 'after it')
   assert.ok(!(await (await fetch(`${editor.nodeRed.url}flows`)).text()).includes(SECRET), 'flows')
   assert.deepEqual(await (await fetch(`${editor.nodeRed.url}credentials/ttn-guard/ttn-guard-devices`)).json(), { has_clientSecret: true })
   await open()

@@ -36,17 +36,6 @@ async function showExchange() {
   await editor.page.waitForSelector(`${EXCHANGED} .red-ui-flow-node`)
 }
 
-/** What Export of the menu gives for all flows. */
-async function exported() {
-  const { page } = editor
-  await page.evaluate(() => RED.actions.invoke('core:show-export-dialog'))
-  await page.click('#red-ui-clipboard-dialog-export-rng-full')
-  await page.waitForFunction(() => $('#red-ui-clipboard-dialog-export-text').val().includes('ttn-exchange-network'))
-  const text = await page.inputValue('#red-ui-clipboard-dialog-export-text')
-  await page.click('#red-ui-clipboard-dialog-cancel')
-  return text
-}
-
 test('a flow that is older than the fields: its secret is stored, its key exchanged by the server', async () => {
   const { page } = editor
   const before = await held('ttn-example-access-key-network')
@@ -212,10 +201,10 @@ test('an exported flow has the names of secrets, and no secret', async () => {
   await editor.closeDialogs(true)
   const secrets = [KEY, CLIENT_SECRET, storeKey, editor.sandbox.accessKey, editor.sandbox.bearerToken]
   const assertClean = (text, where) => secrets.forEach((secret) => assert.ok(!text.includes(secret), where))
-  assertClean(await exported(), 'before the deployment')
+  assertClean(await editor.exported(), 'before the deployment')
   received.length = 0
   await editor.deploy()
-  const text = await exported()
+  const text = await editor.exported()
   assertClean(text, 'after it')
   for (const name of ['TTN_EXAMPLE_KEY', '/no/such/folder/tokens', 'me']) assert.ok(text.includes(`"${name}"`), name)
   assertClean(await (await fetch(`${editor.nodeRed.url}flows`)).text(), 'flows')
