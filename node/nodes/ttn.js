@@ -45,7 +45,8 @@ module.exports = function (RED) {
   function TtnRequest(config) {
     RED.nodes.createNode(this, config);
     const node = this;
-    const network = RED.nodes.getNode(config.network)?.network;
+    // Looked up each time: Node-RED leaves a subflow running when the credentials change that one of its properties names.
+    const current = () => RED.nodes.getNode(config.network)?.network;
     const pool = new Pool(CALLS_AT_ONCE);
     const closing = new AbortController();
 
@@ -61,6 +62,7 @@ module.exports = function (RED) {
     async function handle(msg, send, done) {
       const started = performance.now();
       try {
+        const network = current();
         if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
         const { transport, timeout, call } = plan(config, network, msg);
         showProgress();
@@ -87,7 +89,7 @@ module.exports = function (RED) {
       done();
     });
 
-    show(initialStatus(config, network));
+    show(initialStatus(config, current()));
   }
   RED.nodes.registerType('ttn-request', TtnRequest);
 
