@@ -11,10 +11,8 @@ const { Network } = require('./lib/network');
 const { plan } = require('./lib/request');
 const { Pool } = require('./lib/pool');
 const { Problem, statusOf, toMessageError, toNodeError } = require('./lib/problem');
+const { callsAtOnce, isKept } = require('./lib/setting');
 const { Tally } = require('./lib/tally');
-
-/** Calls of one node at once. HTTP/2 carries many more; the server's limit of 5 a second does not. */
-const CALLS_AT_ONCE = 16;
 
 /** How long a guard says nothing more in the log of callers that it cannot check, in ms. */
 const QUIET = 60_000;
@@ -47,7 +45,7 @@ module.exports = function (RED) {
     const node = this;
     // Looked up each time: Node-RED leaves a subflow running when the credentials change that one of its properties names.
     const current = () => RED.nodes.getNode(config.network)?.network;
-    const pool = new Pool(CALLS_AT_ONCE);
+    const { pool, fault } = poolOf(config);
     const closing = new AbortController();
 
     const show = (status) => {
@@ -59,37 +57,56 @@ module.exports = function (RED) {
       show({ fill: 'blue', shape: 'dot', text });
     };
 
-    async function handle(msg, send, done) {
-      const started = performance.now();
-      try {
-        const network = current();
-        if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
-        const { transport, timeout, call } = plan(config, network, msg);
-        showProgress();
-        const answer = await call(network.client(transport), { timeout, signal: closing.signal });
-        for (const name of ANSWER) delete msg[name];
-        const ms = Math.round(performance.now() - started);
-        show({ fill: 'green', shape: 'dot', text: RED._('ttn.status.ok', { ms }) });
-        send(Object.assign(msg, answer));
-        done();
-      } catch (error) {
+    async function ask(msg) {
+      if (fault) throw fault;
+      const network = current();
+      if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
+      const { transport, timeout, call } = plan(config, network, msg);
+      showProgress();
+      return call(await network.client(transport), { timeout, signal: closing.signal });
+    }
+
+    /** What the pool makes of a message: one answer or one error. */
+    function jobOf(msg, send, done) {
+      let ms;
+      const fail = (error) => {
         show(statusOf(RED, error));
         for (const name of ANSWER) delete msg[name];
         if (error?.httpStatus !== undefined) msg.statusCode = error.httpStatus;
         if (error?.grpcCode !== undefined) msg.grpcCode = error.grpcCode;
         done(toNodeError(RED, error));
-      }
+      };
+      return {
+        async begin() {
+          const started = performance.now();
+          const answer = await ask(msg);
+          ms = Math.round(performance.now() - started);
+          return answer;
+        },
+        end(answer) {
+          try {
+            for (const name of ANSWER) delete msg[name];
+            show({ fill: 'green', shape: 'dot', text: RED._('ttn.status.ok', { ms }) });
+            send(Object.assign(msg, answer));
+          } catch (error) {
+            return fail(error);
+          }
+          done();
+        },
+        fail,
+      };
     }
 
-    node.on('input', (msg, send, done) => pool.run(() => handle(msg, send, done)));
+    node.on('input', (msg, send, done) => pool.run(jobOf(msg, send, done)));
     node.on('close', async (done) => {
       closing.abort();
-      const dropped = await pool.close();
-      if (dropped > 0) node.warn(RED._('ttn.problem.dropped', { count: dropped }));
+      const failed = await pool.close(new Problem('AUTH_CANCELLED', 'closed'));
+      // Each has ended with an error, but in a deployment of all flows their catch nodes are gone as well.
+      if (failed > 0) node.warn(RED._('ttn.problem.dropped', { count: failed }));
       done();
     });
 
-    show(initialStatus(config, current()));
+    show(fault ? statusOf(RED, fault) : initialStatus(config, current()));
   }
   RED.nodes.registerType('ttn-request', TtnRequest);
 
@@ -164,6 +181,15 @@ module.exports = function (RED) {
     node.status(guard.fault ? statusOf(RED, guard.fault) : {});
   }
   RED.nodes.registerType('ttn-guard', TtnGuard, { credentials: { clientSecret: { type: 'password' } } });
+
+  /** The calls of a node; with a wrong setting, what every message fails with. */
+  function poolOf({ atOnce, order }) {
+    try {
+      return { pool: new Pool(callsAtOnce(atOnce), { kept: isKept(order) }) };
+    } catch (fault) {
+      return { pool: new Pool(1), fault };
+    }
+  }
 
   /** Says before the first message what would make every message fail. */
   function initialStatus(config, network) {

@@ -11,6 +11,12 @@ const LONGEST = 2 ** 31;
 /** The most calls a second: what the core's number holds. */
 const MOST = 2 ** 32 - 1;
 
+/** Calls of one node at once unless it says otherwise. HTTP/2 carries many more; the server's limit of 5 a second does not. */
+const AT_ONCE = 16;
+
+/** The most of them. The core has as many HTTP connections to a server, for all nodes together: more would wait there. */
+const MOST_AT_ONCE = 256;
+
 /** The name of the environment variable that should have filled a setting and is not set, or undefined. */
 function unset(value) {
   const match = typeof value === 'string' ? VARIABLE.exec(value.trim()) : null;
@@ -49,4 +55,20 @@ function perSecond(value) {
   return calls;
 }
 
-module.exports = { milliseconds, perSecond, present, unset };
+/** How many calls a node makes at once. */
+function callsAtOnce(value) {
+  const text = present(value);
+  if (text === undefined) return AT_ONCE;
+  const calls = Number(text);
+  if (!Number.isInteger(calls) || calls < 1 || calls > MOST_AT_ONCE) throw invalid('at-once', { most: MOST_AT_ONCE });
+  return calls;
+}
+
+/** Whether answers leave in the order of their messages. Flows that are older than the setting let them go as they come. */
+function isKept(value) {
+  const text = present(value);
+  if (text !== undefined && text !== 'kept') throw invalid('order');
+  return text === 'kept';
+}
+
+module.exports = { callsAtOnce, isKept, milliseconds, perSecond, present, unset };
