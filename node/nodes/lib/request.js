@@ -74,7 +74,7 @@ function httpCall(config, msg, ids) {
   const given = msg.method ?? config.httpMethod ?? 'GET';
   const method = typeof given === 'string' ? given.toUpperCase() : undefined;
   if (!HTTP_METHODS.has(method)) throw invalid('http-method', { name: shown(given) });
-  const path = route(msg.path ?? config.path, ids, msg.query);
+  const path = route(msg.path ?? present(config.path), ids, msg.query);
   const body = WITHOUT_BODY.has(method) ? undefined : bodyOf(method, msg.payload);
   return async (client, options) => {
     const responseUrl = join(client.address, path);
@@ -85,7 +85,7 @@ function httpCall(config, msg, ids) {
 
 /** Any gRPC method, its message as the caller encoded it. */
 function grpcCall(config, msg) {
-  const method = msg.method ?? config.rpc;
+  const method = msg.method ?? present(config.rpc);
   if (typeof method !== 'string' || !/^\/[A-Za-z0-9_.]+\/[A-Za-z0-9_]+$/.test(method)) throw invalid('rpc-method');
   const message = msg.payload ?? Buffer.alloc(0);
   if (!(message instanceof Uint8Array)) throw invalid('payload-buffer');
