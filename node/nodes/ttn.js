@@ -7,6 +7,7 @@ const { resolve } = require('node:path');
 
 const { UNABLE, asMessage, hasCaller, respond } = require('./lib/caller');
 const { Guard } = require('./lib/guard');
+const { Headers } = require('./lib/headers');
 const { Network } = require('./lib/network');
 const { plan } = require('./lib/request');
 const { Pool } = require('./lib/pool');
@@ -109,6 +110,46 @@ module.exports = function (RED) {
     show(fault ? statusOf(RED, fault) : initialStatus(config, current()));
   }
   RED.nodes.registerType('ttn-request', TtnRequest);
+
+  function TtnAuthHeaders(config) {
+    RED.nodes.createNode(this, config);
+    const node = this;
+    // Looked up each time, as by a request.
+    const network = () => RED.nodes.getNode(config.network)?.network;
+    const headers = new Headers(config, hostOf(this));
+    const tally = new Tally((status) => node.status(status));
+    const failed = (error) =>
+      network() ? statusOf(RED, error) : { fill: 'grey', shape: 'ring', text: 'ttn.status.not-configured' };
+
+    async function handle(msg, send, done) {
+      try {
+        await headers.put(msg, network());
+      } catch (error) {
+        tally.set(() => failed(error));
+        return done(toNodeError(RED, error));
+      }
+      tally.set(() => ({ fill: 'green', shape: 'dot', text: 'ttn.status.attached' }));
+      send(msg);
+      done();
+    }
+
+    // A catch node gets a copy of the message. Of some that a flow can make there is none: it gets the error alone.
+    node.on('input', (msg, send, done) => {
+      handle(msg, send, done).catch((error) => node.error(toNodeError(RED, error), {}));
+    });
+    node.on('close', () => {
+      headers.close();
+      tally.close();
+    });
+
+    try {
+      headers.check(network());
+      node.status({});
+    } catch (error) {
+      node.status(failed(error));
+    }
+  }
+  RED.nodes.registerType('ttn-auth-headers', TtnAuthHeaders);
 
   function TtnGuard(config) {
     RED.nodes.createNode(this, config);

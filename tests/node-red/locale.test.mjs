@@ -28,7 +28,7 @@ test('a text for every note, and no note that nothing shows', () => {
 
 test('a status for every kind of error', () => {
   assert.ok(kinds.length > 20)
-  const own = ['not-configured', 'requesting', 'requesting-many', 'ok', 'file', 'guard']
+  const own = ['not-configured', 'requesting', 'requesting-many', 'ok', 'attached', 'file', 'guard']
   assert.deepEqual(Object.keys(ttn.status).sort(), [...own, ...kinds].sort())
 })
 

@@ -57,6 +57,30 @@ class Network {
     return client;
   }
 
+  /**
+   * What carries the credentials: `authorization` as a header, `token` or `key` as metadata. It holds the secret; of a key
+   * that is exchanged here, the token that is good now.
+   *
+   * @param form 'header' or 'metadata'
+   */
+  async headers(form) {
+    if (this.#closed) throw new Problem('AUTH_CANCELLED', 'closed');
+    const { credentials, tokenSource } = this.#authentication();
+    const sent = tokenSource ?? credentials;
+    return form === 'header' ? sent.headers() : sent.metadata();
+  }
+
+  /** Throws what would make `headers` fail, as far as that can be told without asking, and if a transport has no address. */
+  ready(transport) {
+    this.#authentication();
+    if (transport) this.#address(transport);
+  }
+
+  /** Throws if no credential may be sent to this address; connects to nothing. */
+  admit(address) {
+    new Client({ address, allowInsecure: this.#settings.allowInsecure === true }).close();
+  }
+
   #address(transport) {
     const text = present(this.#settings[`${transport}Address`]);
     if (!text) throw invalid(`${transport}-address-missing`);

@@ -24,7 +24,7 @@ class Problem extends AuthError {
 }
 
 /** Problems with a hint of their own in the locale's `ttn.hint`. */
-const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed', 'no-caller', 'account-user', 'guard-path', 'callers']);
+const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed', 'no-caller', 'account-user', 'guard-path', 'callers', 'host', 'url-missing', 'url-template', 'with-caller']);
 
 /** An argument that is not valid. */
 const invalid = (key, values, cause) => new Problem('AUTH_INVALID_ARGUMENT', key, values, cause);
