@@ -29,6 +29,18 @@ module.exports = function (RED) {
     path: (text) => resolve(RED.settings.fileWorkingDirectory || '', text),
   });
 
+  /**
+   * Ends a message. Catch and complete nodes get a copy of it; of some that a flow can make there is none, which must not
+   * end the process: they get the error alone.
+   */
+  function finish(node, done, failure) {
+    try {
+      done(failure);
+    } catch (uncopied) {
+      node.error(failure ?? toNodeError(RED, uncopied), {});
+    }
+  }
+
   function TtnCredentials(config) {
     RED.nodes.createNode(this, config);
     const network = new Network(config, this.credentials ?? {}, hostOf(this));
@@ -72,10 +84,14 @@ module.exports = function (RED) {
       let ms;
       const fail = (error) => {
         show(statusOf(RED, error));
-        for (const name of ANSWER) delete msg[name];
-        if (error?.httpStatus !== undefined) msg.statusCode = error.httpStatus;
-        if (error?.grpcCode !== undefined) msg.grpcCode = error.grpcCode;
-        done(toNodeError(RED, error));
+        try {
+          for (const name of ANSWER) delete msg[name];
+          if (error?.httpStatus !== undefined) msg.statusCode = error.httpStatus;
+          if (error?.grpcCode !== undefined) msg.grpcCode = error.grpcCode;
+        } catch {
+          // Some messages cannot be written.
+        }
+        finish(node, done, toNodeError(RED, error));
       };
       return {
         async begin() {
@@ -92,7 +108,7 @@ module.exports = function (RED) {
           } catch (error) {
             return fail(error);
           }
-          done();
+          finish(node, done);
         },
         fail,
       };
@@ -126,16 +142,15 @@ module.exports = function (RED) {
         await headers.put(msg, network());
       } catch (error) {
         tally.set(() => failed(error));
-        return done(toNodeError(RED, error));
+        return finish(node, done, toNodeError(RED, error));
       }
       tally.set(() => ({ fill: 'green', shape: 'dot', text: 'ttn.status.attached' }));
       send(msg);
-      done();
+      finish(node, done);
     }
 
-    // A catch node gets a copy of the message. Of some that a flow can make there is none: it gets the error alone.
     node.on('input', (msg, send, done) => {
-      handle(msg, send, done).catch((error) => node.error(toNodeError(RED, error), {}));
+      handle(msg, send, done).catch((error) => finish(node, done, toNodeError(RED, error)));
     });
     node.on('close', () => {
       headers.close();
@@ -171,7 +186,7 @@ module.exports = function (RED) {
       passed.accepted += 1;
       show();
       send(Object.assign(msg, { auth }));
-      done();
+      finish(node, done);
     }
 
     /** Nothing that comes here is ever sent to output 1. */
@@ -182,12 +197,12 @@ module.exports = function (RED) {
       const answer = error.answer ?? UNABLE;
       if (error.answer && elsewhere()) {
         send([null, Object.assign(msg, asMessage(answer), { error: toMessageError(RED, node, error) })]);
-        return done();
+        return finish(node, done);
       }
       respond(msg, answer);
       // It is answered: a catch node's flow cannot answer it again.
       if (hasCaller(msg)) delete msg.res;
-      done(error.answer ? undefined : toNodeError(RED, error));
+      finish(node, done, error.answer ? undefined : toNodeError(RED, error));
     }
 
     /** Whether output 2 answers. Not while the flow is stopped, when nobody may be left behind it. */
@@ -211,7 +226,7 @@ module.exports = function (RED) {
         } catch {
           // There is nobody to answer any more.
         }
-        done(toNodeError(RED, error));
+        finish(node, done, toNodeError(RED, error));
       });
     });
     node.on('close', () => {
