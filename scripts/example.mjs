@@ -5,13 +5,19 @@ import { join } from 'node:path'
 import { root } from './prepare.mjs'
 
 /** The examples' names, in the order in which they are shown. */
-export const EXAMPLES = ['ttn-request', 'ttn-credentials', 'ttn-guard']
+export const EXAMPLES = ['ttn-request', 'ttn-credentials', 'ttn-auth-headers', 'ttn-guard']
 
 /** The variable that ttn-credentials and ttn-guard take their key from. */
 const VARIABLE = 'TTN_EXAMPLE_KEY'
 
 /** The network of ttn-guard that calls this Node-RED, wherever it is: see startNodeRed. */
 const CALLER = 'ttn-guard-caller'
+
+/** The network of ttn-auth-headers, over plain HTTP: for a certificate, http request needs a TLS configuration of its own. */
+const PLAIN = 'ttn-auth-headers-network'
+
+/** The inject node with the URL that it calls. */
+const URL_PRESS = 'ttn-auth-headers-put-press'
 
 const folder = join(root, 'examples', 'node-red')
 
@@ -22,27 +28,54 @@ export const read = (name) => JSON.parse(readFileSync(join(folder, `${name}.json
 export const example = () => EXAMPLES.flatMap(read)
 
 const isNetwork = (node) => (node.type === 'ttn-credentials' && node.id !== CALLER) || node.type === 'ttn-guard'
-const networks = example().filter(isNetwork)
+const isWired = (node) => isNetwork(node) || node.id === URL_PRESS
+const wired = example().filter(isWired)
+
+/** What of a node is a sandbox's, by the names that `placesOf` has for it. */
+function addressesOf(node) {
+  if (node.type === 'ttn-guard') return { accountServer: node.accountServer }
+  if (node.id === URL_PRESS) return { plainAddress: originOf(node) }
+  if (node.id === PLAIN) return { grpcAddress: node.grpcAddress, plainAddress: node.httpAddress }
+  return { grpcAddress: node.grpcAddress, httpAddress: node.httpAddress }
+}
+
+const urlOf = (node) => node.props?.find(({ p }) => p === 'url')
+const originOf = (node) => /^https?:\/\/[^/]*/.exec(urlOf(node)?.v)?.[0]
+
+/** Where a sandbox is, as the examples name it. */
+export const placesOf = ({ grpcsAddress, httpsAddress, httpAddress, accountServer }) => ({
+  grpcAddress: grpcsAddress,
+  httpAddress: httpsAddress,
+  plainAddress: httpAddress,
+  accountServer,
+})
 
 /**
  * The flow with its networks' addresses, certificate and secrets replaced by the sandbox's, and so the guard's account
- * server. The other nodes stay, and so does a network of the example into which someone entered addresses of their own:
- * its key belongs to those. The variable of the example is set in this process, where Node-RED will look for it.
- * @param {{grpcAddress: string, httpAddress: string, accountServer: string}[]} [before]  where a sandbox was that the flow
- *   may still name; left out for the example as it is in the repository
+ * server and the URL that is called. The other nodes stay, and so does a network of the example into which someone entered
+ * addresses of their own: its key belongs to those. The variable of the example is set in this process, where Node-RED will
+ * look for it.
+ * @param {ReturnType<typeof placesOf>[]} [before]  where a sandbox was that the flow may still name; left out for the
+ *   example as it is in the repository
  */
 export function wire(flow, sandbox, before) {
   process.env[VARIABLE] = sandbox.accessKey
+  const { accountServer, grpcAddress, httpAddress, plainAddress } = placesOf(sandbox)
   return flow.map((node) => {
     if (!isOurs(node, before)) return node
-    if (node.type === 'ttn-guard') return { ...node, accountServer: sandbox.accountServer }
+    if (node.type === 'ttn-guard') return { ...node, accountServer }
+    if (node.id === URL_PRESS) {
+      const url = urlOf(node)
+      const there = { ...url, v: url.v.replace(originOf(node), plainAddress) }
+      return { ...node, props: node.props.map((prop) => (prop === url ? there : prop)) }
+    }
     return {
       ...node,
       appId: sandbox.appId,
-      grpcAddress: sandbox.grpcsAddress,
-      httpAddress: sandbox.httpsAddress,
+      grpcAddress,
+      httpAddress: node.id === PLAIN ? plainAddress : httpAddress,
       ca: sandbox.ca,
-      ...(node.exchange === 'here' && { accountServer: sandbox.accountServer }),
+      ...(node.exchange === 'here' && { accountServer }),
       // A key that comes from the variable is not stored as well.
       ...(node.source !== 'environment' && secretOf(node, sandbox)),
     }
@@ -53,31 +86,32 @@ const secretOf = ({ kind }, sandbox) => ({
   credentials: { secret: kind === 'access-key' ? sandbox.accessKey : sandbox.bearerToken },
 })
 
-/** Whether a network or guard of the example is still a sandbox's. */
-export function isOurs(node, before = networks) {
-  if (!isNetwork(node) || !networks.some(({ id }) => id === node.id)) return false
-  const addresses = node.type === 'ttn-guard' ? ['accountServer'] : ['grpcAddress', 'httpAddress']
-  return before.some((known) => addresses.every((name) => node[name] === known[name]))
+/** Whether what a node of the example calls is still a sandbox. */
+export function isOurs(node, before = wired.map(addressesOf)) {
+  if (!wired.some(({ id }) => id === node.id)) return false
+  return before.some((known) => Object.entries(addressesOf(node)).every(([name, address]) => address !== undefined && known[name] === address))
 }
 
 /** The example's networks in a flow that are no sandbox's any more. */
 export const others = (flow, before) =>
-  flow.filter((node) => networks.some(({ id }) => id === node.id) && !isOurs(node, before))
+  flow.filter((node) => isNetwork(node) && wired.some(({ id }) => id === node.id) && !isOurs(node, before))
 
 /**
  * Presses each inject button of the flow that leads to a request, one after the other.
  * @returns {Promise<{credential: string, transport: string, device?: string, error?: string, ms: number}[]>}
  */
 export async function pressAll(RED, flow) {
+  const leadsTo = (node, type) => flow.find((other) => other.type === type && other.wires.flat().includes(node.id))
   const rows = []
-  for (const request of flow.filter((node) => node.type === 'ttn-request')) {
-    const button = flow.find((node) => node.type === 'inject' && node.wires.flat().includes(request.id))
+  for (const request of flow.filter(({ type }) => type === 'ttn-request' || type === 'http request')) {
+    const headers = leadsTo(request, 'ttn-auth-headers')
+    const button = leadsTo(headers ?? request, 'inject')
     if (!button) continue
-    const network = flow.find((node) => node.id === request.network)
+    const network = flow.find((node) => node.id === (headers ?? request).network)
     const started = performance.now()
-    const outcome = await press(RED, button.id, request.id)
+    const outcome = await press(RED, button.id, request.id, headers?.id)
     const ms = performance.now() - started
-    rows.push({ credential: credentialOf(network), transport: request.transport, ms, ...outcome })
+    rows.push({ credential: headers ? 'http-request' : credentialOf(network), transport: request.transport ?? 'http', ms, ...outcome })
   }
   return rows
 }
@@ -87,8 +121,8 @@ function credentialOf(network) {
   return network?.exchange === 'here' ? 'exchanged-key' : (network?.kind ?? '?')
 }
 
-/** What the request node made of one press: its message, or its error. */
-function press(RED, buttonId, requestId) {
+/** What the request node made of one press: its message, or its error, or that of the node in front of it. */
+function press(RED, buttonId, requestId, beforeId) {
   const label = `ttn-press-${requestId}`
   return new Promise((resolve) => {
     const ended = (outcome) => {
@@ -99,10 +133,13 @@ function press(RED, buttonId, requestId) {
     const limit = setTimeout(ended, 30_000, { error: 'no answer within 30 s' })
     RED.hooks.add(`onSend.${label}`, (events) => {
       const event = events.find(({ source }) => source.id === requestId)
-      if (event) ended({ device: event.msg.payload?.dev_id, devEui: event.msg.payload?.lorawan_device?.dev_eui })
+      if (!event) return
+      const { payload } = event.msg
+      // To http request, a refusal is an answer as well.
+      ended(payload?.error ? { error: payload.error } : { device: payload?.dev_id, devEui: payload?.lorawan_device?.dev_eui })
     })
     RED.hooks.add(`onComplete.${label}`, ({ node, error }) => {
-      if (error && node.id === requestId) ended({ error: error.message })
+      if (error && (node.id === requestId || node.id === beforeId)) ended({ error: error.message })
     })
     RED.nodes.getNode(buttonId).receive()
   })

@@ -102,10 +102,10 @@ sidebar (the bug at the top right). Double-click a blue node, then the pencil, t
 
 /** Wires the kept flow or the example to the sandbox. Returns the names of the example's networks that were left alone. */
 async function deploy(nodeRed, userDir, kept, sandbox) {
-  const { example, isOurs, others, wire } = await import('./example.mjs')
+  const { example, isOurs, others, placesOf, wire } = await import('./example.mjs')
   const before = kept ? wiredBefore(userDir) : undefined
   const flow = kept ?? example()
-  noteWired(userDir, sandbox, before ?? [])
+  noteWired(userDir, placesOf(sandbox), before ?? [])
   // A kept flow that has nothing of the sandbox runs as it is.
   if (flow.some((node) => isOurs(node, before))) await nodeRed.deploy(wire(flow, sandbox, before))
   return others(flow, before).map((node) => `"${node.name || node.id}"`)

@@ -91,7 +91,7 @@ export function keptFlow(folder) {
 
 /**
  * Where the sandboxes of the last times were: the flow's networks with these addresses are theirs.
- * @returns {{grpcAddress: string, httpAddress: string, accountServer: string}[]} the newest first
+ * @returns {object[]} the newest first, as `placesOf` has them
  */
 export function wiredBefore(folder) {
   try {
@@ -107,8 +107,8 @@ export function wiredBefore(folder) {
  * Notes where the sandbox is that the flow will be wired to. Before it is: two are kept, so that a start that breaks off
  * before the flow is stored does not lose the one that the flow still names.
  */
-export function noteWired(folder, { grpcsAddress: grpcAddress, httpsAddress: httpAddress, accountServer }, before) {
+export function noteWired(folder, places, before) {
   mkdirSync(folder, { recursive: true })
-  const wired = [{ grpcAddress, httpAddress, accountServer }, ...before].slice(0, 2)
+  const wired = [places, ...before].slice(0, 2)
   writeFileSync(join(folder, WIRED), `${JSON.stringify(wired, null, 2)}\n`)
 }

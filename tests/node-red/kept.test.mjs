@@ -58,6 +58,8 @@ test('a network that someone entered stays, with its secret; the other is wired 
   const [old] = networks(before)
   assert.notEqual(token.grpcAddress, old.grpcAddress)
   assert.ok(second.stdout().includes(token.grpcAddress) && second.stdout().includes(token.httpAddress))
+  const { origin } = new URL(flow.find(({ id }) => id === 'ttn-auth-headers-put-press').props[0].v)
+  assert.ok(second.stdout().includes(origin) && !first.stdout().includes(origin), 'the URL that is called is the new one')
   const called = once(server, 'called')
   assert.ok((await fetch(`${again}inject/ttn-example-access-key-http-press`, { method: 'POST' })).ok)
   assert.deepEqual(await called, [`Key ${MINE}`])

@@ -13,7 +13,7 @@ import { root } from '../../scripts/prepare.mjs'
 import { serving, start } from './command.mjs'
 import { Sandbox, nodeRed as version } from './support.mjs'
 
-test('--once reads the device six times and through the guard, and ends by itself, leaving nothing behind', async (t) => {
+test('--once reads the device six times, by http request and through the guard, and ends by itself, leaving nothing behind', async (t) => {
   const TMPDIR = mkdtempSync(join(tmpdir(), 'ttn-once-'))
   t.after(() => rmSync(TMPDIR, { recursive: true, force: true }))
   const { closed, stdout } = start(['--once'], { env: { TMPDIR } })
@@ -24,15 +24,16 @@ test('--once reads the device six times and through the guard, and ends by itsel
   for (const row of ['access key +gRPC', 'access key +HTTP', 'bearer token +gRPC', 'bearer token +HTTP', 'exchanged key +gRPC', 'exchanged key +HTTP']) {
     assert.equal(lines.filter((line) => new RegExp(`^${row} +dev-1 0000000000000001 +\\d+ ms$`).test(line)).length, 1, stdout())
   }
+  assert.equal(lines.filter((line) => /^http request +HTTP +dev-1 0000000000000001 +\d+ ms$/.test(line)).length, 1, stdout())
   assert.equal(lines.filter((line) => /^guarded flow +HTTP +dev-1 +\d+ ms$/.test(line)).length, 1, stdout())
-  assert.equal(lines.at(-1), '7 of 7 read the device')
+  assert.equal(lines.at(-1), '8 of 8 read the device')
   assert.deepEqual(readdirSync(TMPDIR), [])
 })
 
 test('--once is understood without the two dashes of npm too', async () => {
   const { closed, stdout } = start(['start', '--once'], { command: 'npm' })
   assert.deepEqual(await closed, [0, null], stdout())
-  assert.match(stdout(), /7 of 7 read the device$/m)
+  assert.match(stdout(), /8 of 8 read the device$/m)
 })
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -68,7 +69,7 @@ test('serves the editor on 127.0.0.1 and nowhere else, keeps what was deployed, 
   writeFileSync(join(userDir, 'flows.json'), JSON.stringify([...example(), mine]))
   const [{ grpcAddress, httpAddress }] = example().filter(({ type }) => type === 'ttn-credentials')
   const { accountServer } = example().find(({ type }) => type === 'ttn-guard')
-  writeFileSync(join(userDir, 'sandbox.json'), JSON.stringify([{ grpcAddress, httpAddress, accountServer }]))
+  writeFileSync(join(userDir, 'sandbox.json'), JSON.stringify([{ grpcAddress, httpAddress, plainAddress: httpAddress, accountServer }]))
   // The port is taken, so the next free one is used.
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
@@ -82,6 +83,9 @@ test('serves the editor on 127.0.0.1 and nowhere else, keeps what was deployed, 
   assert.deepEqual(flow.find(({ id }) => id === 'mine'), mine)
   for (const { grpcAddress } of flow.filter(({ type }) => type === 'ttn-credentials')) assert.ok(stdout().includes(grpcAddress))
   assert.notEqual(flow.find(({ type }) => type === 'ttn-guard').accountServer, accountServer)
+  const plain = flow.find(({ id }) => id === 'ttn-auth-headers-network').httpAddress
+  assert.equal(flow.find(({ id }) => id === 'ttn-auth-headers-put-press').props[0].v, `${plain}/applications/test-app/devices/dev-1`)
+  assert.ok(plain !== httpAddress && stdout().includes(plain))
   assert.doesNotMatch(stdout(), /Left as you entered it/)
   assert.equal((await fetch(`${url}applications/test-app/devices/dev-1`)).status, 401)
   const others = Object.values(networkInterfaces()).flat().filter(({ internal }) => !internal)
@@ -122,6 +126,7 @@ test('a row that fails is reported as failed; the server listens on the loopback
       ['bearer-token', 'dev-1'],
       ['exchanged-key', 'dev-1'],
       ['exchanged-key', 'dev-1'],
+      ['http-request', 'invalid access key'],
       ['guarded-flow', 'dev-1'],
     ],
   )
@@ -142,7 +147,7 @@ test('the examples hold no secret and nothing of this machine; their nodes are d
   // One calls the Node-RED that it is in.
   const [caller, ...networks] = [all.find(({ id }) => id === 'ttn-guard-caller'), ...all.filter(({ id }) => id !== 'ttn-guard-caller')]
   assert.deepEqual([caller.httpAddress, caller.grpcAddress, caller.credentials], ['${TTN_EXAMPLE_NODE_RED}', '', undefined])
-  assert.deepEqual(networks.map(({ kind, exchange }) => exchange ?? kind).sort(), ['access-key', 'bearer-token', 'here'])
+  assert.deepEqual(networks.map(({ kind, exchange }) => exchange ?? kind).sort(), ['access-key', 'access-key', 'bearer-token', 'here'])
   const guard = example().find(({ type }) => type === 'ttn-guard')
   assert.deepEqual([guard.accountServer, guard.keyDirectory, guard.credentials], ['http://127.0.0.1:8080', '', undefined])
   assert.equal(new Set(example().map(({ id }) => id)).size, example().length)
