@@ -36,6 +36,7 @@ const IN_CLEAR = {
   'ttn-request': [
     'name', 'network', 'call', 'transport', 'appId', 'devId', 'httpMethod', 'path', 'rpc', 'timeout', 'order', 'atOnce',
   ],
+  'ttn-auth-headers': ['name', 'network', 'target', 'hosts', 'withCaller'],
   'ttn-guard': [
     'name', 'right', 'appFrom', 'appId', 'issuer', 'accountServer', 'clientId', 'accountCa', 'keyDirectory', 'timeout', 'outputs',
   ],
@@ -117,6 +118,7 @@ const WAYS = {
   'ttn-request': () => [
     [{}], [{ transport: 'http' }], [{ call: 'setDevice' }], [{ call: 'http', path: '/x/{app_id}/{dev_id}' }], [{ call: 'grpc', rpc: '/a.B/C' }],
   ],
+  'ttn-auth-headers': ({ httpAddress }) => [[{}], [{ hosts: httpAddress }], [{ target: 'metadata' }]],
   'ttn-guard': ({ accountServer }) => [
     [{ accountServer, right: 'devices', appFrom: 'path' }],
     [{ accountServer, right: 'devices', appFrom: 'fixed', appId: 'test-app', clientId: 'me' }, { clientSecret: 'mine' }],
@@ -124,7 +126,7 @@ const WAYS = {
 }
 
 /** Settings that are chosen from a list. What is not in it is refused, or means the first. */
-const CHOSEN = ['kind', 'source', 'exchange', 'call', 'transport', 'httpMethod']
+const CHOSEN = ['kind', 'source', 'exchange', 'call', 'transport', 'httpMethod', 'target']
 
 test('an unset variable is used literally nowhere, in no text and no secret of any node', async (t) => {
   const recorded = await recorder(t)
@@ -152,14 +154,16 @@ test('an unset variable is used literally nowhere, in no text and no secret of a
           await helper.load(nodes, [{ id: 'tab', type: 'tab' }, guard, { id: 'out', type: 'helper', z: 'tab', x: 1, y: 1 }], { guard: hidden })
           await answered()
         } else {
-          const request = type === 'ttn-request' ? own : {}
+          const request = type === 'ttn-credentials' ? {} : { type, ...own }
           const config = type === 'ttn-credentials' ? { ...base, ...own } : base
           const all = flow(request, config)
           all.push({ ...all.find(({ id }) => id === 'request'), id: 'other', transport: 'http', ...request })
           await load(all, type === 'ttn-credentials' ? hidden : key)
           for (const to of ['request', 'other']) {
             for (const ids of [{}, { app_id: 'test-app', dev_id: 'dev-1' }]) {
-              const { caught } = await send({ payload: own.call === 'grpc' ? Buffer.alloc(0) : {}, ...ids }, to)
+              const { out, caught } = await send({ payload: own.call === 'grpc' ? Buffer.alloc(0) : {}, url: own.target === 'metadata' ? base.grpcAddress : base.httpAddress, ...ids }, to)
+              // What another node would send then.
+              if (type === 'ttn-auth-headers' && out) recorded.received.push(JSON.stringify([out.headers, out.metadata]))
               // Other errors are the recorder's.
               if (/ARGUMENT|CREDENTIALS/.test(caught?.error.code)) assert.match(caught.error.message, CHOSEN.includes(name) ? /./ : /ttn\.problem\.variable /, `${type} ${name}`)
             }
