@@ -173,10 +173,10 @@ test('what looks wrong about the exchange is said, and marked', async () => {
   await editor.closeDialogs(false)
 })
 
-test('a key from the environment, exchanged here, reads the device; the dialog shows where it comes from', async () => {
+test('a stored token, and a key from the environment that is exchanged here, read the device; the dialog shows where it comes from', async () => {
   const { page } = editor
   await showExchange()
-  for (const request of [EXCHANGED, '#ttn-exchange-http']) {
+  for (const request of ['#ttn-example-bearer-token-grpc', '#ttn-example-bearer-token-http', EXCHANGED, '#ttn-exchange-http']) {
     await editor.press(request)
     await editor.status(request, /^ok \d+ ms$/)
   }

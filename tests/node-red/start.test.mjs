@@ -109,8 +109,12 @@ function refuses(host, port) {
 test('a row that fails is reported as failed; the server listens on the loopback address', async (t) => {
   const sandbox = await Sandbox.start({ rateLimit: false })
   const userDir = mkdtempSync(join(tmpdir(), 'ttn-rows-'))
-  t.after(() => rmSync(userDir, { recursive: true, force: true }))
   const nodeRed = await startNodeRed({ userDir, nodeRed: version })
+  t.after(async () => {
+    await nodeRed.stop()
+    await sandbox.stop()
+    rmSync(userDir, { recursive: true, force: true })
+  })
   assert.equal(nodeRed.server.address().address, '127.0.0.1')
   const wired = wire(example(), sandbox).map((node) =>
     node.kind === 'access-key' && node.source !== 'environment' ? { ...node, credentials: { secret: 'ttn-account-v2.wrong' } } : node,
@@ -122,10 +126,10 @@ test('a row that fails is reported as failed; the server listens on the loopback
     [
       ['access-key', 'invalid access key'],
       ['access-key', 'invalid access key'],
-      ['bearer-token', 'dev-1'],
-      ['bearer-token', 'dev-1'],
       ['exchanged-key', 'dev-1'],
       ['exchanged-key', 'dev-1'],
+      ['bearer-token', 'dev-1'],
+      ['bearer-token', 'dev-1'],
       ['http-request', 'invalid access key'],
       ['guarded-flow', 'dev-1'],
     ],
@@ -138,8 +142,6 @@ test('a row that fails is reported as failed; the server listens on the loopback
   const names = (await (await fetch(path)).json()).map(({ fn }) => fn)
   assert.deepEqual(names.toSorted(), EXAMPLES.toSorted())
   for (const name of names) assert.deepEqual(await (await fetch(`${path}/${name}`)).json(), read(name))
-  await nodeRed.stop()
-  await sandbox.stop()
 })
 
 test('the examples hold no secret and nothing of this machine; their nodes are different ones', () => {
