@@ -9,10 +9,11 @@ const { UNABLE, asMessage, hasCaller, respond } = require('./lib/caller');
 const { Guard } = require('./lib/guard');
 const { Headers } = require('./lib/headers');
 const { Network } = require('./lib/network');
-const { plan } = require('./lib/request');
+const { plan, transportOf } = require('./lib/request');
 const { Pool } = require('./lib/pool');
 const { Problem, statusOf, toMessageError, toNodeError } = require('./lib/problem');
 const { callsAtOnce, isKept } = require('./lib/setting');
+const { RequestStatus } = require('./lib/status');
 const { Tally } = require('./lib/tally');
 
 /** How long a guard says nothing more in the log of callers that it cannot check, in ms. */
@@ -27,6 +28,7 @@ module.exports = function (RED) {
     variable: (name) => RED.util.getSetting(node, name),
     // As the core's file nodes do.
     path: (text) => resolve(RED.settings.fileWorkingDirectory || '', text),
+    node: (id) => RED.nodes.getNode(id),
   });
 
   /**
@@ -61,29 +63,31 @@ module.exports = function (RED) {
     const { pool, fault } = poolOf(config);
     const closing = new AbortController();
 
-    const show = (status) => {
-      if (!closing.signal.aborted) node.status(status);
-    };
-    const showProgress = () => {
-      const { active, waiting } = pool;
-      const text = waiting > 0 ? RED._('ttn.status.requesting-many', { active, waiting }) : 'ttn.status.requesting';
-      show({ fill: 'blue', shape: 'dot', text });
-    };
+    const status = new RequestStatus(RED, {
+      network: current,
+      transport: transportOf(config),
+      fault,
+      waiting: () => pool.waiting,
+      show: (shown) => node.status(shown),
+    });
 
     async function ask(msg) {
-      if (fault) throw fault;
-      const network = current();
-      if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
-      const { transport, timeout, call } = plan(config, network, msg);
-      showProgress();
-      return call(await network.client(transport), { timeout, signal: closing.signal });
+      try {
+        if (fault) throw fault;
+        const network = current();
+        if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
+        const { transport, timeout, appId, call } = plan(config, network, msg);
+        const made = (client) => call(client, { timeout, signal: closing.signal });
+        return await status.during(() => network.use(transport, made, { appId }));
+      } catch (error) {
+        status.failed(error);
+        throw error;
+      }
     }
 
     /** What the pool makes of a message: one answer or one error. */
     function jobOf(msg, send, done) {
-      let ms;
       const fail = (error) => {
-        show(statusOf(RED, error));
         try {
           for (const name of ANSWER) delete msg[name];
           if (error?.httpStatus !== undefined) msg.statusCode = error.httpStatus;
@@ -94,18 +98,13 @@ module.exports = function (RED) {
         finish(node, done, toNodeError(RED, error));
       };
       return {
-        async begin() {
-          const started = performance.now();
-          const answer = await ask(msg);
-          ms = Math.round(performance.now() - started);
-          return answer;
-        },
+        begin: () => ask(msg),
         end(answer) {
           try {
             for (const name of ANSWER) delete msg[name];
-            show({ fill: 'green', shape: 'dot', text: RED._('ttn.status.ok', { ms }) });
             send(Object.assign(msg, answer));
           } catch (error) {
+            status.failed(error);
             return fail(error);
           }
           finish(node, done);
@@ -116,14 +115,13 @@ module.exports = function (RED) {
 
     node.on('input', (msg, send, done) => pool.run(jobOf(msg, send, done)));
     node.on('close', async (done) => {
+      status.close();
       closing.abort();
       const failed = await pool.close(new Problem('AUTH_CANCELLED', 'closed'));
       // Each has ended with an error, but in a deployment of all flows their catch nodes are gone as well.
       if (failed > 0) node.warn(RED._('ttn.problem.dropped', { count: failed }));
       done();
     });
-
-    show(fault ? statusOf(RED, fault) : initialStatus(config, current()));
   }
   RED.nodes.registerType('ttn-request', TtnRequest);
 
@@ -244,17 +242,6 @@ module.exports = function (RED) {
       return { pool: new Pool(callsAtOnce(atOnce), { kept: isKept(order) }) };
     } catch (fault) {
       return { pool: new Pool(1), fault };
-    }
-  }
-
-  /** Says before the first message what would make every message fail. */
-  function initialStatus(config, network) {
-    if (!network) return { fill: 'grey', shape: 'ring', text: 'ttn.status.not-configured' };
-    try {
-      network.client(config.call === 'http' || (config.call !== 'grpc' && config.transport === 'http') ? 'http' : 'grpc');
-      return {};
-    } catch (error) {
-      return statusOf(RED, error);
     }
   }
 };

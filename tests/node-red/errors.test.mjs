@@ -4,35 +4,35 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { test } from 'node:test'
 
-import { TRANSPORTS, Sandbox, flow, helper, load, network, proxy, send, statuses, withSandbox } from './support.mjs'
+import { TRANSPORTS, Sandbox, flow, helper, load, network, proxy, send, shows, statuses, withSandbox } from './support.mjs'
 
 const sandbox = withSandbox()
 
-/** The error of one message, and the status it left. */
+/** The error of one message. */
 async function failure(msg) {
   const { caught, out } = await send(msg)
   assert.equal(out, undefined, 'nothing is sent on')
-  return { ...caught.error, msg: caught, status: statuses().at(-1) }
+  return { ...caught.error, msg: caught }
 }
 
 for (const transport of TRANSPORTS) {
   test(`wrong key over ${transport}`, async () => {
     await load(flow({ transport }, network(sandbox())), 'ttn-account-v2.wrong')
-    const { code, cause, message, msg, status } = await failure()
+    const { code, cause, message, msg } = await failure()
     assert.equal(code, 'AUTH_INVALID_KEY')
     assert.equal(cause.kind, 'invalid-key')
     assert.equal(cause.transient, false)
     assert.ok(cause.hint && message.includes(cause.hint))
     assert.equal(transport === 'grpc' ? msg.grpcCode : msg.statusCode, transport === 'grpc' ? 2 : 500)
-    assert.deepEqual(status, { fill: 'red', shape: 'dot', text: 'ttn.status.invalid-key' })
+    await shows({ fill: 'red', shape: 'dot', text: 'ttn.status.invalid-key' })
   })
 
   test(`expired token over ${transport}`, async () => {
     const token = sandbox().mintToken({ expiresIn: -60 })
     await load(flow({ transport }, network(sandbox(), { kind: 'bearer-token' })), token)
-    const { code, status } = await failure()
-    assert.equal(code, 'AUTH_TOKEN_EXPIRED')
-    assert.equal(status.text, 'ttn.status.token-expired')
+    await shows({ fill: 'red', shape: 'dot', text: 'ttn.status.token-expired' })
+    assert.equal((await failure()).code, 'AUTH_TOKEN_EXPIRED')
+    await shows({ fill: 'red', shape: 'dot', text: 'ttn.status.token-expired' })
   })
 
   test(`a right that is missing, over ${transport}`, async () => {
@@ -51,13 +51,14 @@ for (const transport of TRANSPORTS) {
     assert.ok((await send()).out)
     through.stop()
     await gone.stop()
-    const { code, cause, status } = await failure()
+    const { code, cause } = await failure()
     assert.equal(code, 'AUTH_UNAVAILABLE')
     assert.equal(cause.transient, true)
-    assert.deepEqual(status, { fill: 'red', shape: 'ring', text: 'ttn.status.unavailable' })
+    await shows({ fill: 'red', shape: 'ring', text: 'ttn.status.unavailable' })
     // The same address, another server behind it.
     const again = await proxy(transport === 'grpc' ? sandbox().grpcAddress : sandbox().httpAddress, { port })
     assert.ok((await send()).out, 'the node heals without a deployment')
+    await shows('ttn.status.ok')
     again.stop()
   })
 
@@ -111,22 +112,13 @@ for (const [what, request, settings, secret, code, text] of wrong) {
 
 test('an unset variable is refused by its name; a set one is used', async (t) => {
   await load(flow({}, network(sandbox())), '${TTN_TEST_KEY}')
-  const error = thrown(() => helper.getNode('network').network.client('grpc'))
-  assert.deepEqual([error.key, error.values], ['variable', { name: 'TTN_TEST_KEY' }])
+  await assert.rejects(helper.getNode('network').network.client('grpc'), { key: 'variable', values: { name: 'TTN_TEST_KEY' } })
   await helper.unload()
   process.env.TTN_TEST_KEY = sandbox().accessKey
   t.after(() => delete process.env.TTN_TEST_KEY)
   await load(flow({}, network(sandbox())), '${TTN_TEST_KEY}')
   assert.ok((await send()).out)
 })
-
-function thrown(call) {
-  try {
-    return call()
-  } catch (error) {
-    return error
-  }
-}
 
 const refused = [
   [{ method: 'constructor' }, /problem.call/],
@@ -174,6 +166,7 @@ test('at most 16 calls at once; the others wait and are served in order', async 
   for (let left = 40; left > 0; left -= 1) {
     if (waiting.length === 0) await once(server, 'waiting')
     waiting.shift().setHeader('content-type', 'application/json').end('{"dev_id":"dev-1"}')
+    if (left === 40) await shows('ttn.status.requesting-many')
   }
   await all
   assert.equal(most, 16)

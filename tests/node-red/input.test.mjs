@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { once } from 'node:events'
 import { test } from 'node:test'
 
-import { flow, helper, load, network, send, statuses, withSandbox } from './support.mjs'
+import { flow, helper, load, network, send, shows, withSandbox } from './support.mjs'
 
 const require = createRequire(import.meta.url)
 const { Problem, toNodeError } = require('../../node/nodes/lib/problem.js')
@@ -55,7 +55,7 @@ for (const [what, request, msg, problem] of [
     const { caught } = await send(msg)
     assert.equal(caught?.error.code, 'AUTH_INVALID_ARGUMENT')
     assert.match(caught.error.message, new RegExp(`ttn\\.problem\\.${problem} `))
-    assert.equal(statuses().at(-1).text, `ttn.problem-short.${problem}`)
+    await shows(`ttn.problem-short.${problem}`)
   })
 }
 

@@ -28,7 +28,7 @@ test('a text for every note, and no note that nothing shows', () => {
 
 test('a status for every kind of error', () => {
   assert.ok(kinds.length > 20)
-  const own = ['not-configured', 'requesting', 'requesting-many', 'ok', 'attached', 'file', 'guard']
+  const own = ['not-configured', 'connecting', 'requesting', 'requesting-many', 'ok', 'ok-expires', 'expires', 'attached', 'file', 'guard']
   assert.deepEqual(Object.keys(ttn.status).sort(), [...own, ...kinds].sort())
 })
 
@@ -41,7 +41,7 @@ test('a sentence and a status for every problem', () => {
 })
 
 test('a hint for every problem', () => {
-  const [, set] = /HINTS = new Set\(\[(.*)\]\)/.exec(read('lib', 'problem.js'))
+  const [, set] = /HINTS = new Set\(\[([^\]]*)\]\)/.exec(read('lib', 'problem.js'))
   assert.deepEqual(Object.keys(ttn.hint).sort(), [...all(set, /'([\w-]+)'/g), 'argument'].sort())
 })
 

@@ -18,7 +18,7 @@ for (const type of ['full', 'nodes']) {
       const settings = network(sandbox(), { [`${transport}Address`]: through.address })
       await load(flow({ transport }, settings), sandbox().accessKey)
       assert.ok((await send()).out)
-      const old = helper.getNode('network').network.client(transport)
+      const old = await helper.getNode('network').network.client(transport)
       const [connection] = through.open
       const closed = ended(connection)
 
@@ -59,10 +59,10 @@ test('a deployment of the request node alone keeps the shared client', async () 
   const settings = network(sandbox())
   await load(flow({}, settings), sandbox().accessKey)
   assert.ok((await send()).out)
-  const before = helper.getNode('network').network.client('grpc')
+  const before = await helper.getNode('network').network.client('grpc')
   await helper.setFlows(flow({ name: 'changed' }, settings), 'nodes', { network: { secret: sandbox().accessKey } })
   assert.ok((await send()).out)
-  assert.equal(helper.getNode('network').network.client('grpc'), before)
+  assert.equal(await helper.getNode('network').network.client('grpc'), before)
 })
 
 test('a deployment of the request node alone aborts its own calls, not those of others', async (t) => {

@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'n
 import { join, relative } from 'node:path'
 import { test } from 'node:test'
 
-import { CREDENTIALS, TRANSPORTS, flow, folder, helper, load, network, secretOf, send, statuses, withSandbox } from './support.mjs'
+import { CREDENTIALS, TRANSPORTS, flow, folder, helper, load, network, secretOf, send, shows, statuses, withSandbox } from './support.mjs'
 
 const sandbox = withSandbox()
 const NAME = 'TTN_TEST_SECRET'
@@ -81,23 +81,13 @@ test('an unset variable is named at once, and nothing is sent until it is set', 
     assert.deepEqual(statuses().at(-1), { fill: 'red', shape: 'ring', text: 'ttn.problem.variable' })
     const { caught } = await send()
     assert.equal(caught.error.code, 'AUTH_MISSING_CREDENTIALS')
-    const problem = await failure(() => helper.getNode('network').network.client('grpc'))
-    assert.deepEqual([problem.key, problem.values], ['variable', { name: NAME }])
+    await assert.rejects(helper.getNode('network').network.client('grpc'), { key: 'variable', values: { name: NAME } })
     await helper.unload()
   }
   await load(flow({}, fromVariable()))
   set(t, sandbox().accessKey)
   assert.ok((await send()).out, 'without a deployment')
 })
-
-/** What a call throws. */
-async function failure(call) {
-  try {
-    await call()
-  } catch (error) {
-    return error
-  }
-}
 
 test("a variable's name that is none is refused, and not repeated: it may be the secret", async () => {
   for (const [variable, text] of [
@@ -161,7 +151,7 @@ for (const [what, settings, code, text] of missing) {
   test(`a file: ${what}`, async () => {
     await load(flow({}, network(sandbox(), { source: 'file', ...settings })))
     assert.equal((await send()).caught?.error.code, code)
-    assert.equal(statuses().at(-1).text, text)
+    await shows(text)
   })
 }
 
@@ -175,7 +165,7 @@ test('a file that is empty or holds another kind is an error, until it is a good
     await helper.setFlows(flow({}, { ...settings, name: `with ${text.length}` }), 'full')
     const { error } = (await send()).caught
     assert.equal(error.code, 'AUTH_INVALID_CREDENTIALS')
-    assert.equal(statuses().at(-1).text, 'ttn.status.file')
+    await shows('ttn.status.file')
     assert.ok(!JSON.stringify(error).includes(sandbox().bearerToken))
   }
   writeFileSync(file, sandbox().accessKey)

@@ -1,4 +1,5 @@
 // What the node tests share: Node-RED's test helper on the Node-RED under test, one sandbox, flows in short.
+import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -6,7 +7,7 @@ import { createServer, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before } from 'node:test'
-import { inspect } from 'node:util'
+import { inspect, isDeepStrictEqual } from 'node:util'
 
 const require = createRequire(import.meta.url)
 
@@ -98,8 +99,17 @@ export function next() {
 }
 
 /** Every status that the request node has shown, in order. */
-export const statuses = () => helper.getNode('request').status.getCalls().filter(of('request')).map((call) => call.args[0])
+export const statuses = (id = 'request') => helper.getNode(id).status.getCalls().filter(of(id)).map((call) => call.args[0])
 const of = (id) => (call) => call.thisValue.id === id
+
+/** Waits until a request node shows this: a status, or its text. What a call came to is shown after its message is sent on. */
+export async function shows(expected, id = 'request') {
+  const part = () => (typeof expected === 'string' ? statuses(id).at(-1)?.text : statuses(id).at(-1))
+  const signal = AbortSignal.timeout(20_000)
+  while (!isDeepStrictEqual(part(), expected)) {
+    await once(helper.getNode(id), 'call:status', { signal }).catch(() => assert.deepEqual(part(), expected))
+  }
+}
 
 /** Everything that was logged. */
 export const logged = () => helper.log().args.map(([entry]) => inspect(entry, { depth: Infinity, showHidden: true }))

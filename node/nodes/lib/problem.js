@@ -24,7 +24,11 @@ class Problem extends AuthError {
 }
 
 /** Problems with a hint of their own in the locale's `ttn.hint`. */
-const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed', 'no-caller', 'account-user', 'guard-path', 'callers', 'host', 'url-missing', 'url-template', 'with-caller']);
+const HINTS = new Set([
+  'not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed', 'no-caller',
+  'account-user', 'guard-path', 'callers', 'host', 'url-missing', 'url-template', 'with-caller', 'discovery-app-id',
+  'tls-missing', 'tls-invalid', 'tls-unverified', 'tls-client', 'tls-server-name', 'tls-alpn',
+]);
 
 /** An argument that is not valid. */
 const invalid = (key, values, cause) => new Problem('AUTH_INVALID_ARGUMENT', key, values, cause);
@@ -35,6 +39,9 @@ const NETWORK = new Set(['unavailable', 'timeout', 'tls', 'exchange-unavailable'
 /** How the core begins what it says of a file with a secret in it; the code is that of any wrong argument or secret. */
 const FILE = /^the credentials file /;
 
+/** Whether an error is about the file that a secret should be in. */
+const isFileError = (error) => FILE.test(error?.message);
+
 /** The status under a node for an error. Its text is an i18n key; the editor translates it. */
 function statusOf(RED, error) {
   if (error instanceof Problem) {
@@ -42,7 +49,7 @@ function statusOf(RED, error) {
     const text = error.key === 'variable' ? error.translate(RED) : `ttn.problem-short.${error.key}`;
     return { fill: 'red', shape: 'ring', text };
   }
-  if (FILE.test(error?.message)) return { fill: 'red', shape: 'ring', text: 'ttn.status.file' };
+  if (isFileError(error)) return { fill: 'red', shape: 'ring', text: 'ttn.status.file' };
   const kind = typeof error?.kind === 'string' ? error.kind : 'internal';
   return { fill: 'red', shape: NETWORK.has(kind) ? 'ring' : 'dot', text: `ttn.status.${kind}` };
 }
@@ -74,4 +81,4 @@ function toMessageError(RED, { id, type, name }, error) {
   return { message, code, cause, source: { id, type, name } };
 }
 
-module.exports = { Problem, invalid, statusOf, toMessageError, toNodeError };
+module.exports = { Problem, invalid, isFileError, statusOf, toMessageError, toNodeError };

@@ -8,9 +8,15 @@ const { milliseconds, present } = require('./setting');
 const HTTP_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 const WITHOUT_BODY = new Set(['GET', 'HEAD']);
 
+/** The transport that a ttn-request node's calls take; no message changes it. */
+function transportOf({ call, transport }) {
+  if (call === 'http' || call === 'grpc') return call;
+  return transport === 'http' ? 'http' : 'grpc';
+}
+
 /**
- * Reads what a message asks for. Returns `{ transport, timeout, call }`, where `call(client, options)` resolves to the
- * properties of the answer. Throws a `Problem` for what cannot be asked; nothing has been sent then.
+ * Reads what a message asks for. Returns `{ transport, timeout, appId, call }`, where `call(client, options)` resolves to the
+ * properties of the answer, and `appId` is the application that it is about, as far as that is known. Throws a `Problem` for what cannot be asked; nothing has been sent then.
  *
  * @param config the ttn-request node's properties
  * @param network its network (for the application id)
@@ -37,10 +43,10 @@ function read(config, network, msg) {
       return id('dev_id', msg.dev_id, config.devId, payload?.dev_id);
     },
   });
-  if (config.call === 'http') return { transport: 'http', timeout, call: httpCall(config, msg, ids()) };
-  if (config.call === 'grpc') return { transport: 'grpc', timeout, call: grpcCall(config, msg) };
-  const transport = config.transport === 'http' ? 'http' : 'grpc';
-  return { transport, timeout, call: namedCall(config, msg, transport, ids) };
+  const transport = transportOf(config);
+  if (config.call === 'http') return { transport, timeout, call: httpCall(config, msg, ids()) };
+  if (config.call === 'grpc') return { transport, timeout, call: grpcCall(config, msg) };
+  return { transport, timeout, ...namedCall(config, msg, transport, ids) };
 }
 
 /** One of the ApplicationManager's calls, with documented JSON in and out. */
@@ -61,12 +67,13 @@ function namedCall(config, msg, transport, ids) {
     message[key] = value;
   }
   const page = known.pages ? paging(msg.query) : {};
-  return async (client, options) => {
+  const call = async (client, options) => {
     const payload = await client[name](message, { ...page, ...options });
     const path = transport === 'grpc' ? rpcMethod(name) : route(known.route, message, page);
     const code = transport === 'grpc' ? { grpcCode: 0 } : { statusCode: 200 };
     return { payload: payload ?? {}, ...code, responseUrl: join(client.address, path) };
   };
+  return { appId: message.app_id, call };
 }
 
 /** Any HTTP route of the network. */
@@ -154,4 +161,4 @@ const shown = (value) => (typeof value === 'string' ? value.slice(0, 40) : typeo
 const isPlain = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 
-module.exports = { plan };
+module.exports = { plan, transportOf };

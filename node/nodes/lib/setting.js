@@ -71,4 +71,15 @@ function isKept(value) {
   return text === 'kept';
 }
 
-module.exports = { callsAtOnce, isKept, milliseconds, perSecond, present, unset };
+const SCHEMES = { grpc: /^grpcs?:\/\//, http: /^https?:\/\// };
+
+/** People paste `host:1904` or `https://host` here. Without a scheme it is TLS: the safe guess, never plaintext. */
+function withScheme(text, transport) {
+  const address = text.trim().replace(/^[a-z][a-z0-9+.-]*:\/\//i, (scheme) => scheme.toLowerCase());
+  if (SCHEMES[transport].test(address)) return address;
+  const swapped = transport === 'grpc' ? address.replace(/^http/, 'grpc') : address.replace(/^grpc/, 'http');
+  if (SCHEMES[transport].test(swapped)) return swapped;
+  return address.includes('://') ? address : `${transport === 'grpc' ? 'grpcs' : 'https'}://${address}`;
+}
+
+module.exports = { callsAtOnce, isKept, milliseconds, perSecond, present, unset, withScheme };

@@ -1,0 +1,131 @@
+'use strict';
+
+const { statusOf } = require('./problem');
+const { Tally } = require('./tally');
+
+/** The shortest time between two statuses of a node, in ms. It does not make anybody wait for that of a single call. */
+const PACE = 200;
+
+/**
+ * The status of a request node. What it does itself comes first, then what is wrong for everybody, then a token that is no
+ * good any more, then what its last call came to, and when the token will end.
+ *
+ * @param RED translates texts with a value in them; a bare key is translated by the editor
+ * @param state `calls` in flight and messages `waiting`; whether the transport `works`; `problem`, everybody's; `left`, what is
+ *   left of the token; `last`, `{ ms }` or `{ error }` of the node's last call
+ */
+function choose(RED, { calls, waiting, works, problem, left, last }) {
+  if (calls > 0 && !works) return { fill: 'yellow', shape: 'ring', text: 'ttn.status.connecting' };
+  if (calls > 0) {
+    const text = waiting > 0 ? RED._('ttn.status.requesting-many', { active: calls, waiting }) : 'ttn.status.requesting';
+    return { fill: 'blue', shape: 'dot', text };
+  }
+  if (problem) return statusOf(RED, problem);
+  if (left?.expired) return { fill: 'red', shape: 'dot', text: 'ttn.status.token-expired' };
+  if (last?.error) return statusOf(RED, last.error);
+  if (left) {
+    const time = RED._(`ttn.time.${left.unit}`, { count: left.count });
+    const text = last ? RED._('ttn.status.ok-expires', { ms: last.ms, time }) : RED._('ttn.status.expires', { time });
+    return { fill: 'yellow', shape: 'dot', text };
+  }
+  return last ? { fill: 'green', shape: 'dot', text: RED._('ttn.status.ok', { ms: last.ms }) } : {};
+}
+
+/** What a request node shows of itself and of its network. */
+class RequestStatus {
+  #RED;
+  #current;
+  #network;
+  #transport;
+  #waiting;
+  #tally;
+  #show;
+  #shown;
+  #calls = 0;
+  #last;
+  #closed = false;
+  #user = () => this.#changed();
+
+  /**
+   * @param network tells its network, undefined for none. It can be another one from one message to the next.
+   * @param fault what is wrong with the node's own settings, if anything is
+   * @param waiting tells how many messages wait
+   * @param show shows a status
+   */
+  constructor(RED, { network, transport, fault, waiting, show }) {
+    this.#RED = RED;
+    this.#current = network;
+    this.#transport = transport;
+    if (fault) this.#last = { error: fault };
+    this.#waiting = waiting;
+    this.#show = show;
+    this.#tally = new Tally((status) => this.#showNew(status), PACE);
+    // Not by the tally: the first call should be seen at once.
+    this.#showNew(this.#now());
+  }
+
+  /** Makes a call, and shows that it is made and what it comes to. */
+  async during(call) {
+    const started = performance.now();
+    this.#calls += 1;
+    this.#changed();
+    try {
+      const answer = await call();
+      this.#last = { ms: Math.round(performance.now() - started) };
+      return answer;
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    } finally {
+      this.#calls -= 1;
+      this.#changed();
+    }
+  }
+
+  /** Shows that a message failed. What concerns everybody is shown as long as it does, and not as this node's. */
+  failed(error) {
+    this.#last = this.#follow()?.concernsAll(error) ? undefined : { error };
+    this.#changed();
+  }
+
+  /** Shows nothing any more. */
+  close() {
+    this.#closed = true;
+    this.#network?.leave(this.#user);
+    this.#tally.close();
+  }
+
+  #follow() {
+    const network = this.#current();
+    if (network === this.#network || this.#closed) return this.#network;
+    this.#network?.leave(this.#user);
+    this.#network = network;
+    network?.check(this.#transport);
+    network?.join(this.#user);
+    return network;
+  }
+
+  #changed() {
+    this.#tally.set(() => this.#now());
+  }
+
+  #showNew(status) {
+    const text = JSON.stringify(status);
+    if (text === this.#shown) return;
+    this.#shown = text;
+    this.#show(status);
+  }
+
+  #now() {
+    const network = this.#follow();
+    if (!network) return { fill: 'grey', shape: 'ring', text: 'ttn.status.not-configured' };
+    return choose(this.#RED, {
+      calls: this.#calls,
+      waiting: this.#waiting(),
+      last: this.#last,
+      ...network.state(this.#transport),
+    });
+  }
+}
+
+module.exports = { RequestStatus, choose };
