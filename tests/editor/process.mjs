@@ -119,11 +119,17 @@ class NodeRed extends EventEmitter {
   }
 
   /** The next message that a debug node shows, as the editor gets it. */
-  async debug(id) {
-    for (;;) {
-      const [data] = await this.#or(once(this, 'debug'))
-      if (data.id === id) return data.format === 'Object' ? JSON.parse(data.msg) : data.msg
-    }
+  debug(id) {
+    // Several come at once: what waits for one has to look at all.
+    const shown = new Promise((resolve) => {
+      const look = (data) => {
+        if (data.id !== id) return
+        this.off('debug', look)
+        resolve(data.format === 'Object' ? JSON.parse(data.msg) : data.msg)
+      }
+      this.on('debug', look)
+    })
+    return this.#or(shown)
   }
 
   /** Presses an inject node's button; resolves to the next message at a debug node. */
