@@ -34,6 +34,17 @@ test('the network\'s own host, with its port, and no other', async () => {
   await refused('AUTH_INVALID_ARGUMENT', /./, 'https://handler.example:8094/')
 })
 
+test('the host that discovery finds, if no address is entered', async () => {
+  const { sandbox } = flow
+  const config = { httpAddress: '', grpcAddress: '', discovery: sandbox.discovery, ca: sandbox.ca }
+  await allow('', config)
+  await accepted(`${sandbox.httpsAddress}/x`)
+  await refused('AUTH_INVALID_ARGUMENT', /is no host/, 'https://evil.example/', sandbox.discovery.replace('grpc', 'http'), flow.device)
+  await allow('', config, { target: 'metadata' })
+  await accepted(sandbox.grpcsAddress)
+  await refused('AUTH_INVALID_ARGUMENT', /is no host/, sandbox.discovery)
+})
+
 test('hosts that are entered, with a port or with the scheme\'s own', async () => {
   process.env.TTN_HOSTS_HERE = 'third.example, fourth.example:81'
   await allow('good.example, Other.Example:8094 https://pasted.example:1/;[0:0::1]:9,bücher.example,${TTN_HOSTS_HERE}')

@@ -34,15 +34,19 @@ class Headers {
 
   /** Throws what would make every message fail, as far as that can be told without asking anybody. */
   check(network) {
+    this.#configured(network);
+    network.ready(this.#allowed.needs);
+  }
+
+  #configured(network) {
     if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
     if (this.#fault) throw this.#fault;
-    network.ready(this.#allowed.needs);
   }
 
   /** Puts the credentials of a network on a message. Rejects if they must not be there. */
   async put(msg, network) {
     try {
-      this.check(network);
+      this.#configured(network);
       // An http response node sends the message's headers to the caller.
       if (msg.res && !this.#withCaller) throw new Problem('AUTH_INVALID_ARGUMENT', 'with-caller');
       attach(msg, this.#form, await this.#untilClosed(this.#carried(msg, network)));
