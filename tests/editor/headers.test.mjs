@@ -107,16 +107,28 @@ test('what looks wrong is said, and marked', async () => {
   }
   await close(false)
   // Nodes behind that would send the credential elsewhere, or back.
-  await page.evaluate(() => {
-    RED.nodes.node('ttn-auth-headers-request').url = 'https://elsewhere.example'
-  })
+  const asIs = { url: '', authType: '', headers: [] }
+  const behind = (own) => page.evaluate((own) => {
+    Object.assign(RED.nodes.node('ttn-auth-headers-request'), own)
+    $('#node-input-target').trigger('change')
+  }, { ...asIs, ...own })
   await open()
-  assert.deepEqual([(await note('target')).wrong, /has a URL of its own/.test((await note('target')).text)], [true, true])
+  const header = { keyValue: '', valueType: 'other', valueValue: 'x' }
+  for (const own of [
+    { url: 'https://elsewhere.example' }, { authType: 'basic' }, { headers: [{ ...header, keyType: 'Authorization' }] },
+    { headers: [{ ...header, keyType: 'other', keyValue: 'authorization' }] },
+  ]) {
+    await behind(own)
+    assert.match((await note('target')).text, /of its own, which it prefers/, JSON.stringify(own))
+    assert.equal((await note('target')).wrong, true)
+  }
   await page.selectOption(field('target'), 'metadata')
+  assert.equal((await note('target')).wrong, false)
+  await page.selectOption(field('target'), 'header')
+  await behind({ headers: [{ ...header, keyType: 'Accept' }] })
   assert.equal((await note('target')).wrong, false)
   await close(false)
   await page.evaluate(() => {
-    RED.nodes.node('ttn-auth-headers-request').url = ''
     const z = 'ttn-auth-headers'
     RED.nodes.import([{ id: 'a-response', type: 'http response', z, x: 300, y: 300, statusCode: '', headers: {}, wires: [] }])
     RED.nodes.addLink({ source: RED.nodes.node('ttn-auth-headers-put'), sourcePort: 0, target: RED.nodes.node('a-response') })
