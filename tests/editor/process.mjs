@@ -60,6 +60,9 @@ export async function startNodeRed(options = {}) {
   return nodeRed
 }
 
+/** How much of the log a failure shows. */
+const LAST = 4000
+
 const STARTED = /Started (?:modified )?(?:flows|nodes)/
 
 class NodeRed extends EventEmitter {
@@ -179,7 +182,7 @@ class NodeRed extends EventEmitter {
   async stop() {
     this.socket?.terminate()
     this.child.kill('SIGTERM')
-    assert.deepEqual(await this.closed, [0, null], this.log)
+    assert.deepEqual(await this.closed, [0, null], this.log.slice(-LAST))
   }
 
   /** With other settings or environment, if there are any. */
@@ -227,7 +230,7 @@ class NodeRed extends EventEmitter {
 
   /** `wanted`, or a failure that shows the log if Node-RED ends first. */
   #or(wanted) {
-    return Promise.race([wanted, this.closed.then(([code]) => assert.fail(`Node-RED ended with ${code}\n${this.log}`))])
+    return Promise.race([wanted, this.closed.then(([code]) => assert.fail(`Node-RED ended with ${code}\n${this.log.slice(-LAST)}`))])
   }
 }
 
