@@ -95,25 +95,26 @@ async function recorder(t) {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5' }, { endStream: true })
   })
   for (const server of [http, grpc]) await once(server.listen(0, '127.0.0.1'), 'listening')
-  const account = await proxy(sandbox().accountServer)
-  account.server.on('opened', (socket) => socket.on('data', (bytes) => keep([bytes])))
+  const [account, discovery] = await Promise.all([proxy(sandbox().accountServer), proxy(sandbox().discovery)])
+  for (const { server } of [account, discovery]) server.on('opened', (socket) => socket.on('data', (bytes) => keep([bytes])))
   t.after(() => {
-    account.stop()
+    for (const { stop } of [account, discovery]) stop()
     http.closeAllConnections()
     for (const session of sessions) session.destroy()
     for (const server of [http, grpc]) server.close()
   })
   const at = (server) => `127.0.0.1:${server.address().port}`
-  return { received, accountServer: account.address, httpAddress: `http://${at(http)}`, grpcAddress: `grpc://${at(grpc)}` }
+  return { received, accountServer: account.address, discovery: discovery.address, httpAddress: `http://${at(http)}`, grpcAddress: `grpc://${at(grpc)}` }
 }
 
 /** Of each node the ways to set it up in which its settings are used, with its secrets. */
 const WAYS = {
-  'ttn-credentials': ({ accountServer }, { key, file }) => [
+  'ttn-credentials': ({ accountServer, discovery }, { key, file }) => [
     [{}, { secret: key }],
     [{ exchange: 'here', accountServer, clientId: 'me' }, { secret: key, clientSecret: 'mine' }],
     [{ source: 'environment', variable: 'TTN_TEST_OTHERS' }],
     [{ source: 'file', file }],
+    [{ discovery, grpcAddress: '', httpAddress: '' }, { secret: key }],
   ],
   'ttn-request': () => [
     [{}], [{ transport: 'http' }], [{ call: 'setDevice' }], [{ call: 'http', path: '/x/{app_id}/{dev_id}' }], [{ call: 'grpc', rpc: '/a.B/C' }],
@@ -135,7 +136,7 @@ test('an unset variable is used literally nowhere, in no text and no secret of a
   writeFileSync(file, key)
   process.env.TTN_TEST_OTHERS = key
   t.after(() => delete process.env.TTN_TEST_OTHERS)
-  const base = network(sandbox(), recorded)
+  const base = network(sandbox(), { grpcAddress: recorded.grpcAddress, httpAddress: recorded.httpAddress })
   /** Whoever shows the key passes, or is answered. */
   const answered = () => new Promise((resolve) => {
     helper.getNode('out').on('input', resolve)
