@@ -174,7 +174,7 @@ test('a password in an address is refused, and is in no log, status or error', a
     assert.ok(!JSON.stringify(error).includes(PASSWORD), error.message)
   }
   for (const id of [...asked, 'guard', 'headers']) {
-    const status = await nodeRed.status(id, /./)
+    const status = await ended(id)
     assert.equal(status.fill, 'red', id)
     assert.ok(!JSON.stringify(status).includes(PASSWORD))
   }
