@@ -1,9 +1,7 @@
 // What the node tests share: Node-RED's test helper on the Node-RED under test, one sandbox, flows in short.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before } from 'node:test'
@@ -114,35 +112,4 @@ export async function shows(expected, id = 'request') {
 /** Everything that was logged. */
 export const logged = () => helper.log().args.map(([entry]) => inspect(entry, { depth: Infinity, showHidden: true }))
 
-/** A TCP proxy that shows which connections are open; `hold` swallows everything instead of passing it on. */
-export async function proxy(address, { hold = false, port = 0 } = {}) {
-  const target = new URL(address.replace(/^grpc/, 'http'))
-  const open = new Set()
-  const server = createServer((socket) => {
-    open.add(socket)
-    server.emit('opened', socket)
-    socket.on('error', () => {})
-    socket.on('close', () => {
-      open.delete(socket)
-      server.emit('closed', socket)
-    })
-    if (hold) return socket.resume()
-    const upstream = connect(target.port, target.hostname)
-    upstream.on('error', () => socket.destroy())
-    socket.pipe(upstream).pipe(socket)
-    socket.on('close', () => upstream.destroy())
-    upstream.on('close', () => socket.destroy())
-  })
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  const scheme = address.split('://')[0]
-  return {
-    server,
-    open,
-    address: `${scheme}://127.0.0.1:${server.address().port}`,
-    stop() {
-      for (const socket of open) socket.destroy()
-      server.close()
-    },
-  }
-}
+export { proxy } from './proxy.mjs'
