@@ -49,6 +49,36 @@ test("a variable that is set nowhere is named, in the status and in the error", 
   await fails(/variable TTN_NOWHERE not set \(Set it in Node-RED's environment/)
 })
 
+test('a variable inside a text, where Node-RED fills none in, is named', async () => {
+  const http = request({ call: 'http', path: '/applications/${TTN_KEY}/devices' })
+  await nodeRed.deploy(flow(http, network(sandbox, withSecret(sandbox.accessKey))))
+  await fails(/\$\{TTN_KEY\} is a part of a setting/)
+  for (const more of [{ grpcAddress: 'grpc://${TTN_GRPC}:1904' }, { grpcAddress: '', discovery: 'grpc://${TTN_GRPC}' }, { exchange: 'here', accountServer: 'http://${TTN_GRPC}' }]) {
+    await nodeRed.deploy(flow(request(), network(sandbox, { ...withSecret(sandbox.accessKey), ...more })))
+    await fails(/\$\{TTN_GRPC\} is a part of a setting/)
+  }
+  await nodeRed.status('request', 'ttn.problem-short.variable-part')
+})
+
+/** A guarded flow that answers with who calls. */
+const guarded = (more) => [
+  tab(),
+  { id: 'in', type: 'http in', ...at, url: '/apps/:app_id', method: 'get', wires: [['guard']] },
+  { id: 'guard', type: 'ttn-guard', ...at, name: '', right: 'devices', appFrom: 'path', issuer: '', outputs: 1, wires: [['response']], ...more },
+  { id: 'response', type: 'http response', ...at, wires: [] },
+]
+
+test("a guard takes the process's and those of its group", async () => {
+  const group = { id: 'group', type: 'group', ...at, w: 9, h: 9, style: {}, nodes: ['guard'], env: [str('TTN_ACCOUNT', sandbox.accountServer), str('TTN_APP', sandbox.appId)] }
+  const call = async () => (await nodeRed.request('apps/x', { headers: { authorization: `Key ${sandbox.accessKey}` } })).status
+  const settings = { g: 'group', accountServer: '${TTN_ACCOUNT}', appFrom: 'fixed', appId: '${TTN_APP}' }
+  await nodeRed.deploy([...guarded(settings), group])
+  assert.equal(await call(), 200)
+  await nodeRed.deploy([...guarded({ ...settings, g: undefined }), group])
+  await nodeRed.status('guard', 'variable TTN_ACCOUNT not set')
+  assert.equal(await call(), 503)
+})
+
 test("Node-RED's own, for all flows, in clear and as a credential", async () => {
   const globally = (env, map) => ({ id: 'globally', type: 'global-config', name: '', env, ...(map && { credentials: { map } }) })
   await nodeRed.deploy(flow(request(), fromVariable({ variable: 'TTN_GLOBAL' }), globally([str('TTN_GLOBAL', sandbox.accessKey)])))

@@ -2,14 +2,14 @@
 
 const { AuthError, Client } = require('../../index.js');
 const { invalid } = require('./problem');
-const { present, withScheme } = require('./setting');
+const { present, whole, withScheme } = require('./setting');
 
 /** Whether the addresses come from a discovery service, unless they are entered. */
 const isDiscovered = (settings) => Boolean(settings.discovery);
 
 /** What a discovery service is asked; throws a `Problem` for settings with which it cannot be. */
 function question(settings) {
-  const discovery = withScheme(present(settings.discovery), 'grpc');
+  const discovery = withScheme(whole(settings.discovery), 'grpc');
   const appId = present(settings.appId);
   if (!appId) throw invalid('discovery-app-id');
   return { discovery, appId };

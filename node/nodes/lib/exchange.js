@@ -2,7 +2,7 @@
 
 const { TokenSource } = require('../../index.js');
 const { invalid } = require('./problem');
-const { present } = require('./setting');
+const { present, whole } = require('./setting');
 
 /** Whether an access key is exchanged for a token here. Flows that are older than the setting leave it to the server. */
 const isHere = (settings) => settings.kind === 'access-key' && settings.exchange === 'here';
@@ -41,7 +41,7 @@ function pair(...settings) {
 
 /** The account server's address; undefined for the one that an issuer is known to have. */
 function accountServer(settings) {
-  const text = present(settings.accountServer)?.trim();
+  const text = whole(settings.accountServer)?.trim();
   if (!text) return undefined;
   // People paste a host here. It is TLS then: the safe guess.
   const address = text.includes('://') ? text : `https://${text}`;

@@ -8,7 +8,7 @@ const { isHere, tokensOf } = require('./exchange');
 const { Expiry } = require('./expiry');
 const { Health } = require('./health');
 const { Problem, invalid } = require('./problem');
-const { milliseconds, perSecond, present, withScheme } = require('./setting');
+const { milliseconds, perSecond, present, whole, withScheme } = require('./setting');
 const { certificatesOf } = require('./tls');
 
 /** Kinds of errors after which a Handler that was discovered may be elsewhere, or have another certificate. */
@@ -162,7 +162,7 @@ class Network {
 
   /** The address that is entered; undefined if it is to be discovered. */
   #address(transport) {
-    const text = present(this.#settings[`${transport}Address`]);
+    const text = whole(this.#settings[`${transport}Address`]);
     if (text) return withScheme(text, transport);
     if (!isDiscovered(this.#settings)) throw invalid(`${transport}-address-missing`);
     return undefined;

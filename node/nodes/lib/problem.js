@@ -25,7 +25,7 @@ class Problem extends AuthError {
 
 /** Problems with a hint of their own in the locale's `ttn.hint`. */
 const HINTS = new Set([
-  'not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed', 'no-caller',
+  'not-configured', 'secret-missing', 'variable', 'variable-part', 'variable-name', 'app-id-needed', 'closed', 'no-caller',
   'account-user', 'guard-path', 'callers', 'host', 'url-missing', 'url-template', 'with-caller', 'discovery-app-id',
   'tls-missing', 'tls-invalid', 'tls-unverified', 'tls-client', 'tls-server-name', 'tls-alpn',
 ]);

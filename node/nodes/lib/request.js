@@ -3,7 +3,7 @@
 const { CALLS, rpcMethod } = require('./calls');
 const { Problem, invalid } = require('./problem');
 const { join, route } = require('./path');
-const { milliseconds, present } = require('./setting');
+const { milliseconds, present, whole } = require('./setting');
 
 const HTTP_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 const WITHOUT_BODY = new Set(['GET', 'HEAD']);
@@ -81,7 +81,7 @@ function httpCall(config, msg, ids) {
   const given = msg.method ?? config.httpMethod ?? 'GET';
   const method = typeof given === 'string' ? given.toUpperCase() : undefined;
   if (!HTTP_METHODS.has(method)) throw invalid('http-method', { name: shown(given) });
-  const path = route(msg.path ?? present(config.path), ids, msg.query);
+  const path = route(msg.path ?? whole(config.path), ids, msg.query);
   const body = WITHOUT_BODY.has(method) ? undefined : bodyOf(method, msg.payload);
   return async (client, options) => {
     const responseUrl = join(client.address, path);

@@ -5,6 +5,9 @@ const { Problem, invalid } = require('./problem');
 /** Node-RED leaves `${NAME}` as it is when the variable is not set. */
 const VARIABLE = /^\$(?:\{([^}]+)\}|\(([^)]+)\))$/;
 
+/** And where it is a part of a text, whether it is set or not. */
+const PART = /\$\{([^}]*)\}/;
+
 /** The longest time limit, in ms: what the core's timers take. */
 const LONGEST = 2 ** 31;
 
@@ -32,6 +35,14 @@ function present(value, code = 'AUTH_INVALID_ARGUMENT') {
   const name = unset(value);
   if (name !== undefined) throw new Problem(code, 'variable', { name });
   return String(value);
+}
+
+/** The same of a setting that is no secret and cannot have `${…}` in it: somebody expects a variable to be put there. */
+function whole(value) {
+  const text = present(value);
+  const match = PART.exec(text ?? '');
+  if (match) throw invalid('variable-part', { name: match[1] });
+  return text;
 }
 
 /** A time limit in ms, of a setting or a message; undefined if none is given. */
@@ -82,4 +93,4 @@ function withScheme(text, transport) {
   return address.includes('://') ? address : `${transport === 'grpc' ? 'grpcs' : 'https'}://${address}`;
 }
 
-module.exports = { callsAtOnce, isKept, milliseconds, perSecond, present, unset, withScheme };
+module.exports = { callsAtOnce, isKept, milliseconds, perSecond, present, unset, withScheme, whole };
