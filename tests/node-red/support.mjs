@@ -1,6 +1,7 @@
 // What the node tests share: Node-RED's test helper on the Node-RED under test, one sandbox, flows in short.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
