@@ -1,17 +1,19 @@
-// "What others got wrong": for each row a test that fails if these nodes do it too. What is not here is in
+// "What others got wrong" in ../shared/nodes.md: for each row a test that fails if these nodes do it too. Where they are:
 //
-// | row | test |
+// | row | tests |
 // |---|---|
-// | the key in `defaults`, in clear in flows.json | here (settings); secrets.test.mjs and editor/flow.test.mjs (files, export) |
-// | does not install on a Pi or on Alpine | editor/scorecard.test.mjs: no dependency, and no install script; node/load.js is tests/node/load.test.mjs |
-// | stays "connected" when it is not | errors.test.mjs: "server down over …, and up again" |
-// | duplicate connections after a redeploy | redeploy.test.mjs: sockets counted at a proxy |
-// | secrets as `type: 'text'` travel back to the browser | here; secrets.test.mjs |
-// | an admin route without `needsPermission` | here, of every route that the nodes add |
-// | an error in the node ends Node-RED | editor/strangers.test.mjs; errors.test.mjs, input.test.mjs, guard-closed.test.mjs |
+// | the key in `defaults`, in clear in flows.json | here; the files: secrets.test.mjs, editor/deployments.test.mjs; an export: editor/sources.test.mjs |
+// | does not install on a Pi or on Alpine | here: nothing is built at installation; which addon is loaded: tests/node/load.test.mjs |
+// | stays "connected" when it is not | errors.test.mjs: "server down"; status.test.mjs, state.test.mjs |
+// | duplicate connections after a redeploy | redeploy.test.mjs: sockets counted at a proxy; three hundred times: editor/redeploys.test.mjs |
+// | secrets as `type: 'text'`, which travel back to the browser | here; what is sent back: admin.test.mjs |
+// | an admin route without `needsPermission` | admin.test.mjs: every route that the nodes add |
+// | an error in the node ends Node-RED | editor/strangers.test.mjs; input.test.mjs, errors.test.mjs, guard-closed.test.mjs |
 // | an endpoint with a password in the log | editor/strangers.test.mjs; errors.test.mjs, guard-closed.test.mjs |
-// | an unset environment variable is used literally | here, for every text of every node; sources.test.mjs |
-// | credentials lost at import, without a word | errors.test.mjs: "no secret"; editor/deployments.test.mjs |
+// | an unset environment variable is used literally | here, for every text of every node; named: editor/variables.test.mjs, sources.test.mjs |
+// | credentials lost at import, without a word | errors.test.mjs: "no secret"; editor/deployments.test.mjs: what cannot be decrypted |
+// | headers set in the node override msg.headers | headers.test.mjs, editor/headers.test.mjs |
+// | the secret goes back to the caller through http response | headers.test.mjs |
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
