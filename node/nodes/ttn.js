@@ -5,6 +5,7 @@
 
 const { resolve } = require('node:path');
 
+const { addRoutes } = require('./lib/admin');
 const { UNABLE, asMessage, hasCaller, respond } = require('./lib/caller');
 const { Guard } = require('./lib/guard');
 const { Headers } = require('./lib/headers');
@@ -42,6 +43,8 @@ module.exports = function (RED) {
       node.error(failure ?? toNodeError(RED, uncopied), {});
     }
   }
+
+  addRoutes(RED, hostOf);
 
   function TtnCredentials(config) {
     RED.nodes.createNode(this, config);

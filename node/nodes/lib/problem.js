@@ -19,16 +19,24 @@ class Problem extends AuthError {
 
   /** What to do about it. Most are a wrong value, which the message names. */
   translateHint(RED) {
-    return RED._(`ttn.hint.${HINTS.has(this.key) ? this.key : 'argument'}`);
+    return RED._(this.hintKey);
+  }
+
+  get hintKey() {
+    return `ttn.hint.${HINTS.has(this.key) ? this.key : 'argument'}`;
   }
 }
 
 /** Problems with a hint of their own in the locale's `ttn.hint`. */
+<<<<<<< HEAD
 const HINTS = new Set([
   'not-configured', 'secret-missing', 'variable', 'variable-part', 'variable-name', 'app-id-needed', 'closed', 'no-caller',
   'account-user', 'guard-path', 'callers', 'host', 'url-missing', 'url-template', 'with-caller', 'discovery-app-id',
   'tls-missing', 'tls-invalid', 'tls-unverified', 'tls-client', 'tls-server-name', 'tls-alpn',
 ]);
+=======
+const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed', 'no-caller', 'account-user', 'guard-path', 'callers', 'host', 'url-missing', 'url-template', 'with-caller', 'secret-elsewhere', 'source-elsewhere', 'variable-undeployed', 'variable-undeployed-unset', 'variable-not-running', 'address-missing', 'test-app-needed', 'test-timeout', 'test-busy', 'test-request', 'test-unknown']);
+>>>>>>> 49eb008 (Test connection: the routes, and whose secret they use)
 
 /** An argument that is not valid. */
 const invalid = (key, values, cause) => new Problem('AUTH_INVALID_ARGUMENT', key, values, cause);
@@ -81,4 +89,18 @@ function toMessageError(RED, { id, type, name }, error) {
   return { message, code, cause, source: { id, type, name } };
 }
 
+<<<<<<< HEAD
 module.exports = { Problem, invalid, isFileError, statusOf, toMessageError, toNodeError };
+=======
+/** What the editor is told, as keys of the locale where there are such: it has a language of its own. */
+function toReport(error) {
+  if (error instanceof Problem) {
+    const { code, key, values, hintKey } = error;
+    return { code, key: `ttn.problem.${key}`, values, hintKey };
+  }
+  const { code, kind, message, hint } = error instanceof AuthError ? error : new AuthError(String(error?.message ?? error));
+  return { code, key: `ttn.status.${kind}`, message, hint };
+}
+
+module.exports = { Problem, invalid, statusOf, toReport, toMessageError, toNodeError };
+>>>>>>> 49eb008 (Test connection: the routes, and whose secret they use)
