@@ -28,15 +28,13 @@ class Problem extends AuthError {
 }
 
 /** Problems with a hint of their own in the locale's `ttn.hint`. */
-<<<<<<< HEAD
 const HINTS = new Set([
   'not-configured', 'secret-missing', 'variable', 'variable-part', 'variable-name', 'app-id-needed', 'closed', 'no-caller',
   'account-user', 'guard-path', 'callers', 'host', 'url-missing', 'url-template', 'with-caller', 'discovery-app-id',
   'tls-missing', 'tls-invalid', 'tls-unverified', 'tls-client', 'tls-server-name', 'tls-alpn',
+  'secret-elsewhere', 'source-elsewhere', 'variable-undeployed', 'variable-undeployed-unset', 'variable-not-running',
+  'address-missing', 'test-app-needed', 'test-timeout', 'test-busy', 'test-request', 'test-unknown',
 ]);
-=======
-const HINTS = new Set(['not-configured', 'secret-missing', 'variable', 'variable-name', 'app-id-needed', 'closed', 'no-caller', 'account-user', 'guard-path', 'callers', 'host', 'url-missing', 'url-template', 'with-caller', 'secret-elsewhere', 'source-elsewhere', 'variable-undeployed', 'variable-undeployed-unset', 'variable-not-running', 'address-missing', 'test-app-needed', 'test-timeout', 'test-busy', 'test-request', 'test-unknown']);
->>>>>>> 49eb008 (Test connection: the routes, and whose secret they use)
 
 /** An argument that is not valid. */
 const invalid = (key, values, cause) => new Problem('AUTH_INVALID_ARGUMENT', key, values, cause);
@@ -89,9 +87,6 @@ function toMessageError(RED, { id, type, name }, error) {
   return { message, code, cause, source: { id, type, name } };
 }
 
-<<<<<<< HEAD
-module.exports = { Problem, invalid, isFileError, statusOf, toMessageError, toNodeError };
-=======
 /** What the editor is told, as keys of the locale where there are such: it has a language of its own. */
 function toReport(error) {
   if (error instanceof Problem) {
@@ -102,5 +97,4 @@ function toReport(error) {
   return { code, key: `ttn.status.${kind}`, message, hint };
 }
 
-module.exports = { Problem, invalid, statusOf, toReport, toMessageError, toNodeError };
->>>>>>> 49eb008 (Test connection: the routes, and whose secret they use)
+module.exports = { Problem, invalid, isFileError, statusOf, toMessageError, toNodeError, toReport };
