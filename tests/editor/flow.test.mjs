@@ -88,8 +88,10 @@ test('what looks wrong about a secret is said while it is typed', async () => {
     ['ftp://x', /^ftp:\/\/ is no way/],
     ['grpcs://me:hunter2@host', /Leave out the user/],
     ['me@host', /Leave out the user/],
-    ['GRPCS://host', /^$/],
-    ['host:1904', /^$/],
+    ['GRPCS://host', /^Used: grpcs:\/\/host:1904$/],
+    ['host:1904', /^Used: grpcs:\/\/host:1904$/],
+    ['https://host:1905/', /^Used: grpcs:\/\/host:1905$/],
+    ['grpcs://host:1904', /^$/],
     ['${TTN_ADDRESS}', /^$/],
   ]) {
     await page.fill('#node-config-input-grpcAddress', address)

@@ -1,6 +1,6 @@
 // ttn-credentials in the real editor: where the secret comes from, the exchange, and what of it is exported.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 
 import { withEditor } from './editor.mjs'
 
@@ -8,6 +8,9 @@ const OLD = '#ttn-example-access-key-grpc'
 const EXCHANGED = '#ttn-exchange-grpc'
 const KEY = 'ttn-account-v2.a-key-that-is-not-exported'
 const CLIENT_SECRET = 'a-client-secret-that-is-not-exported'
+// A variable that is not set is said to be.
+process.env.TTN_KEY = 'ttn-account-v2.of-the-environment'
+after(() => delete process.env.TTN_KEY)
 const editor = withEditor()
 
 const field = (name) => `#node-config-input-${name}`
