@@ -1,4 +1,4 @@
-// "What others got wrong" in ../shared/nodes.md: for each row a test that fails if these nodes do it too. Where they are:
+// "What others got wrong": for each row a test that fails if these nodes do it too. Where they are:
 //
 // | row | tests |
 // |---|---|
