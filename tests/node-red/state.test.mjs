@@ -69,11 +69,22 @@ for (const transport of TRANSPORTS) {
       const { error } = (await send(msg)).caught
       assert.equal(error.code, code)
       await shows(code === 'AUTH_INVALID_ARGUMENT' ? 'ttn.problem-short.call' : `ttn.status.${error.cause.kind}`)
-      for (const id of TRANSPORTS) assert.deepEqual(statuses(id), [{}], code)
+      for (const id of TRANSPORTS) {
+        assert.deepEqual(statuses(id), [{}], code)
+        assert.equal(helper.getNode('network').network.state(id).problem, undefined, code)
+      }
       await helper.unload()
     }
   })
 }
+
+test('an application that discovery does not know is shown by all nodes', async () => {
+  const discovered = network(sandbox(), { grpcAddress: '', discovery: sandbox().discovery, appId: 'no-such-app' })
+  await load(withIdle({}, discovered), sandbox().accessKey)
+  assert.equal((await send()).caught?.error.code, 'AUTH_NOT_FOUND')
+  for (const id of ['request', 'grpc']) await shows('ttn.status.not-found', id)
+  assert.deepEqual(statuses('http'), [{}])
+})
 
 test('an account server that is down is shown by all nodes, and back again', async (t) => {
   const own = await Sandbox.start({ rateLimit: false })
@@ -131,7 +142,12 @@ test('whoever has left is not told any more, nor anybody once the network is clo
   assert.ok((await send()).caught)
   assert.ok(told.left === before && told.stayed > before)
   const last = told.stayed
+  let answer
+  const running = held.use('grpc', () => new Promise((resolve) => (answer = resolve)))
+  await held.client('grpc')
   await helper.unload()
+  answer()
+  await running
   held.check('grpc')
   await assert.rejects(held.use('grpc', assert.fail), { key: 'closed' })
   assert.equal(told.stayed, last)
@@ -148,16 +164,16 @@ test('a node that is deployed anew is told in the place of the old one', async (
   assert.deepEqual(old.status.getCalls().filter(({ thisValue }) => thisValue === old).map(({ args }) => args[0]), [{}])
 })
 
-/** A network outside of Node-RED, its clock 2 days before the token's end. */
-function until(end, settings, secret, more) {
+/** A network outside of Node-RED, its clock `before` the token's end. */
+function until(end, settings, secret, before = 2 * 86_400_000) {
   const timers = new Set()
   const setTimeout = (call) => {
     const timer = { call, unref: () => timer }
     timers.add(timer)
     return timer
   }
-  const clock = { now: () => end - 2 * 86_400_000, setTimeout, clearTimeout: (timer) => timers.delete(timer) }
-  const made = new Network(network(sandbox(), settings), { secret, ...more }, { variable: (name) => process.env[name], path: (path) => path }, clock)
+  const clock = { now: () => end - before, setTimeout, clearTimeout: (timer) => timers.delete(timer) }
+  const made = new Network(network(sandbox(), settings), { secret }, { variable: (name) => process.env[name], path: (path) => path }, clock)
   made.check('grpc')
   return { made, timers, left: () => made.state('grpc').left }
 }
@@ -200,6 +216,19 @@ test('of a file it is the token in it now; a file without one is no reason to fa
   const missing = until(0, { kind: 'bearer-token', source: 'file', file: '/no/such/file' })
   assert.equal(missing.left(), undefined)
   missing.made.close()
+})
+
+test("a token that has expired by a wrong clock here, and is taken by the server, is not shown as expired by anybody", async () => {
+  const token = sandbox().mintToken({ expiresIn: 3600 })
+  const { made, left } = until(expiresAt(token), { kind: 'bearer-token' }, token, -1000)
+  const call = () => made.use('grpc', (client) => client.getDevice({ app_id: 'test-app', dev_id: 'dev-1' }))
+  await call()
+  const seen = []
+  made.join(() => seen.push(left()))
+  assert.deepEqual(left(), { expired: true })
+  await call()
+  assert.deepEqual(seen, [undefined])
+  made.close()
 })
 
 test('a bearer token that ends soon, or has, is shown before the first message', async () => {

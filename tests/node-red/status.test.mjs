@@ -87,7 +87,7 @@ test("what is left of a token is told by one timer, which does not hold Node-RED
   const tell = () => {
     const text = told(expiry.left())
     assert.ok(time.timers.size <= 1)
-    for (const { referred } of time.timers) assert.equal(referred, false)
+    for (const { referred, due } of time.timers) assert.ok(!referred && due <= time.now() + HOUR)
     if (text !== seen.at(-1)?.[1]) seen.push([time.now(), text])
   }
   const end = new Date(30 * DAY)
@@ -138,10 +138,13 @@ test("a clock that is set right, and a file's next token, are noticed within the
 
 test('a token that a server takes has not expired, whatever the clock here says; the next token is another matter', () => {
   let end = new Date(DAY)
-  const expiry = new Expiry(() => end, () => {}, clock(2 * DAY))
+  let told = 0
+  const expiry = new Expiry(() => end, () => (told += 1), clock(2 * DAY))
   expiry.taken()
   assert.deepEqual(expiry.left(), { expired: true })
-  expiry.taken()
+  assert.equal(told, 0)
+  for (let i = 0; i < 2; i += 1) expiry.taken()
+  assert.equal(told, 1)
   assert.equal(expiry.left(), undefined)
   end = new Date(DAY + 1)
   assert.deepEqual(expiry.left(), { expired: true })
@@ -302,7 +305,11 @@ test('another network in the place of the first is followed instead', async (t) 
   t.mock.timers.tick(200)
   await status.during(async () => {})
   assert.deepEqual(joined, ['first', 'not first', 'second'])
+  // That of the deployment which closed the node.
+  current = network('third')
   status.close()
+  status.failed(notFound)
+  assert.deepEqual(joined.slice(3), ['not second'])
 })
 
 test('without a network that is all there is to say', (t) => {
@@ -323,4 +330,8 @@ test('the pace of a tally is given to it', (t) => {
   assert.deepEqual(seen, [1])
   t.mock.timers.tick(1)
   assert.deepEqual(seen, [1, 3])
+  t.mock.timers.tick(50)
+  // What is shown already takes no turn.
+  for (const value of [3, 4]) tally.set(() => value)
+  assert.deepEqual(seen, [1, 3, 4])
 })

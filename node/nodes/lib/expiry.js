@@ -58,7 +58,8 @@ class Expiry {
   taken() {
     if (this.#expired === undefined) return;
     this.#taken = this.#expired;
-    this.left();
+    this.#expired = undefined;
+    this.#changed();
   }
 
   #wake(ms) {

@@ -39,8 +39,6 @@ class RequestStatus {
   #transport;
   #waiting;
   #tally;
-  #show;
-  #shown;
   #calls = 0;
   #last;
   #closed = false;
@@ -58,10 +56,8 @@ class RequestStatus {
     this.#transport = transport;
     if (fault) this.#last = { error: fault };
     this.#waiting = waiting;
-    this.#show = show;
-    this.#tally = new Tally((status) => this.#showNew(status), PACE);
-    // Not by the tally: the first call should be seen at once.
-    this.#showNew(this.#now());
+    this.#tally = new Tally(show, PACE);
+    this.#tally.now(this.#now());
   }
 
   /** Makes a call, and shows that it is made and what it comes to. */
@@ -107,13 +103,6 @@ class RequestStatus {
 
   #changed() {
     this.#tally.set(() => this.#now());
-  }
-
-  #showNew(status) {
-    const text = JSON.stringify(status);
-    if (text === this.#shown) return;
-    this.#shown = text;
-    this.#show(status);
   }
 
   #now() {
