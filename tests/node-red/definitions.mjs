@@ -10,7 +10,7 @@ import { nodes } from './support.mjs'
 export function ofEditor() {
   const found = {}
   const html = readFileSync(join(root, 'node', 'nodes', 'ttn.html'), 'utf8')
-  const RED = { nodes: { registerType: (type, definition) => (found[type] = definition) } }
+  const RED = { events: { on() {} }, nodes: { registerType: (type, definition) => (found[type] = definition) } }
   for (const [, script] of html.matchAll(/<script type="text\/javascript">([^]*?)<\/script>/g)) runInNewContext(script, { RED, window: {} })
   return found
 }
