@@ -153,6 +153,19 @@ test('another click, an edit and the end of the dialog each end the test that ru
   await third.ended
 })
 
+test('who may only read is told so, and who is logged out', async () => {
+  const { page } = editor
+  await editor.openNetwork(REQUEST)
+  for (const [status, text] of [[403, /permission ttn-credentials.write/], [401, /Log in again/], [502, /did not answer/]]) {
+    await page.route('**/ttn-credentials/test', (route) => route.fulfill({ status, body: '' }))
+    const [[, isGood, said]] = await press()
+    assert.equal(isGood, false)
+    assert.match(said, text)
+    await page.unroute('**/ttn-credentials/test')
+  }
+  await editor.closeDialogs(false)
+})
+
 test('a stored secret is tested as it is deployed, and not sent to an address that was edited', async () => {
   const { page } = editor
   await editor.openNetwork(REQUEST)

@@ -1,11 +1,15 @@
 // The button Test connection: what it tells, and who may press it.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { answering, recorder, withAdmin } from './admin.mjs'
 import { network } from './support.mjs'
 
+const { Client } = createRequire(import.meta.url)('../../node/index.js')
 const admin = withAdmin()
 /** A dialog for the sandbox that was never deployed. */
 const fresh = (edited = {}, secret = admin.sandbox.accessKey) =>
@@ -52,6 +56,37 @@ test('a key exchanged here, with its client', async () => {
   dialog.secrets.clientSecret = 'another'
   const refused = await admin.test(dialog)
   assert.match(refused.problem.message, /account server refuses the client/)
+})
+
+test('addresses from a discovery service, and a TLS configuration', async () => {
+  const { sandbox } = admin
+  const found = { grpcAddress: '', httpAddress: '', discovery: sandbox.discovery }
+  // What is announced has a certificate of its own.
+  assert.deepEqual(rows(await admin.test(fresh(found))).map(good), both({ devices: 1 }))
+  const nowhere = await admin.test(fresh({ ...found, discovery: 'grpc://127.0.0.1:1' }))
+  assert.match(nowhere.problem.message, /^discovery service: .*nothing listens/)
+
+  const ca = join(admin.userDir, 'ca.pem')
+  writeFileSync(ca, sandbox.ca)
+  const tls = { id: 'a-tls-config', type: 'tls-config', cert: '', key: '', ca, certname: '', keyname: '', caname: '', servername: '', verifyservercert: true }
+  const secure = { grpcAddress: sandbox.grpcsAddress, httpAddress: sandbox.httpsAddress, tls: tls.id }
+  assert.equal((await admin.test(fresh(secure))).problem.key, 'ttn.problem.tls-missing')
+  await admin.nodeRed.deploy([tls])
+  assert.deepEqual(rows(await admin.test(fresh(secure))).map(good), both({ devices: 1 }))
+})
+
+test('no attempt takes longer than the dialog says, nor than 10 s, and one device is asked for', async (t) => {
+  const asked = []
+  const { getDevices } = Client.prototype
+  t.after(() => (Client.prototype.getDevices = getDevices))
+  Client.prototype.getDevices = async (ids, options) => {
+    asked.push({ ...ids, ...options })
+    return { devices: [], total: 3, selected: 0 }
+  }
+  for (const [entered, timeout] of [['', 10_000], ['60000', 10_000], ['2500', 2500]]) {
+    assert.deepEqual(rows(await admin.test(fresh({ timeout: entered }))).map(good), both({ devices: 3 }))
+    for (const call of asked.splice(0)) assert.deepEqual(call, { app_id: admin.sandbox.appId, limit: 1, timeout })
+  }
 })
 
 test('a token names the application itself', async () => {

@@ -49,3 +49,16 @@ test('help for every node', () => {
   const help = read('locales', 'en-US', 'ttn.html')
   for (const type of all(html, /data-template-name="([\w-]+)"/g)) assert.match(help, new RegExp(`data-help-name="${type}"`))
 })
+
+test('what the dialog of ttn-credentials says, and no text that it does not', () => {
+  for (const key of all(html, /translate\((?:[^()]* \? )?'ttn\.([\w-]+\.[\w-]+)'/g)) {
+    const [group, name] = key.split('.')
+    assert.equal(typeof ttn[group]?.[name], 'string', key)
+  }
+  for (const group of ['preset', 'claims', 'span', 'test']) {
+    for (const name of Object.keys(ttn[group])) {
+      const used = html.includes(`'${name}'`) || html.includes(`ttn.${group}.${name}`) || sources.includes(`'${name}'`)
+      assert.ok(used, `${group}.${name}`)
+    }
+  }
+})
