@@ -1,13 +1,14 @@
 // The button Test connection: what it tells, and who may press it.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { answering, recorder, withAdmin } from './admin.mjs'
-import { network } from './support.mjs'
+import { network, proxy } from './support.mjs'
 
 const { Client } = createRequire(import.meta.url)('../../node/index.js')
 const admin = withAdmin()
@@ -87,6 +88,19 @@ test('no attempt takes longer than the dialog says, nor than 10 s, and one devic
     assert.deepEqual(rows(await admin.test(fresh({ timeout: entered }))).map(good), both({ devices: 3 }))
     for (const call of asked.splice(0)) assert.deepEqual(call, { app_id: admin.sandbox.appId, limit: 1, timeout })
   }
+})
+
+test('a test leaves nothing behind: no connection, no file of tokens', async (t) => {
+  const { sandbox, userDir } = admin
+  const [grpc, http] = await Promise.all([sandbox.grpcAddress, sandbox.httpAddress].map((address) => proxy(address)))
+  t.after(() => [grpc, http].forEach(({ stop }) => stop()))
+  const storeFile = join(userDir, 'tokens-of-a-test')
+  const here = { exchange: 'here', accountServer: sandbox.accountServer, clientId: 'me', storeFile }
+  const dialog = fresh({ ...here, grpcAddress: grpc.address, httpAddress: http.address })
+  Object.assign(dialog.secrets, { clientSecret: 'the-secret-of-a-client', storeKey: randomBytes(32).toString('base64') })
+  assert.deepEqual(rows(await admin.test(dialog)).map(good), both({ devices: 1 }))
+  for (const { server, open } of [grpc, http]) while (open.size > 0) await once(server, 'closed')
+  assert.equal(existsSync(storeFile), false)
 })
 
 test('a token names the application itself', async () => {
