@@ -98,7 +98,16 @@ test('a test leaves nothing behind: no connection, no file of tokens', async (t)
   const here = { exchange: 'here', accountServer: sandbox.accountServer, clientId: 'me', storeFile }
   const dialog = fresh({ ...here, grpcAddress: grpc.address, httpAddress: http.address })
   Object.assign(dialog.secrets, { clientSecret: 'the-secret-of-a-client', storeKey: randomBytes(32).toString('base64') })
+  // Left alone, connections end when nothing has used them for a while.
+  const closed = []
+  const { close } = Client.prototype
+  t.after(() => (Client.prototype.close = close))
+  Client.prototype.close = function () {
+    closed.push(this.address)
+    close.call(this)
+  }
   assert.deepEqual(rows(await admin.test(dialog)).map(good), both({ devices: 1 }))
+  assert.deepEqual(closed.sort(), [grpc.address, http.address])
   for (const { server, open } of [grpc, http]) while (open.size > 0) await once(server, 'closed')
   assert.equal(existsSync(storeFile), false)
 })
