@@ -14,9 +14,13 @@ const { Sandbox } = createRequire(import.meta.url)('../../node/index.js')
 /** Which Node-RED: `node-red` (4.1) or `node-red-5`. Set by test-node-red.mjs, which also chooses the Node.js for it. */
 export const version = process.env.TTN_NODE_RED ?? 'node-red'
 
-/** Starts it all for a test file. What it returns has `page`, `received`, `sandbox` and `nodeRed` when a test runs. */
-export function withEditor() {
+/**
+ * Starts it all for a test file. What it returns has `page`, `received`, `sandbox` and `nodeRed` when a test runs.
+ * @param {(sandbox: object) => object[] | Promise<object[]>} [flows]  other flows than the examples
+ */
+export function withEditor(flows = (sandbox) => wire(example(), sandbox)) {
   const editor = new Editor()
+  editor.flows = flows
   before(() => editor.start())
   after(() => editor.stop())
   return editor
@@ -27,7 +31,7 @@ class Editor extends EditorPage {
     this.sandbox = await Sandbox.start({ rateLimit: false })
     this.userDir = mkdtempSync(join(tmpdir(), 'ttn-editor-'))
     this.nodeRed = await startNodeRed({ userDir: this.userDir, nodeRed: version })
-    await this.nodeRed.deploy(wire(example(), this.sandbox))
+    await this.nodeRed.deploy(await this.flows(this.sandbox))
     await this.open(this.nodeRed.url)
   }
 
