@@ -29,6 +29,21 @@ export class EditorPage {
     return this.page.locator(`${request} .red-ui-flow-node-status-label`, { hasText: text }).waitFor()
   }
 
+  /** Imports one of the package's examples, from the dialog that the menu has opened. `chosen` is called before the last click. */
+  async importExample(name, chosen) {
+    const { page } = this
+    await page.click('#menu-item-import')
+    await page.locator('.red-ui-clipboard-dialog .red-ui-tab-label, .red-ui-tab-label', { hasText: 'Examples' }).first().click()
+    const examples = page.locator('#red-ui-clipboard-dialog-import-tab-examples')
+    for (const label of ['@thingskey/ttn-auth', 'node-red', name]) {
+      await examples.locator('.red-ui-treeList-label-text').getByText(label, { exact: true }).first().click()
+    }
+    await page.waitForSelector('#red-ui-clipboard-dialog-ok:not([disabled])')
+    await chosen?.()
+    await page.click('#red-ui-clipboard-dialog-ok')
+    await page.waitForSelector('#red-ui-clipboard-dialog-ok', { state: 'hidden' })
+  }
+
   /** Opens a request node's dialog, then its network's. */
   async openNetwork(request) {
     const { page } = this
