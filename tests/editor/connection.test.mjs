@@ -232,6 +232,8 @@ test('a variable that is set nowhere is named; one of the flow, of all flows, or
   await fill('grpcAddress', '${TTN_TEST_ADDRESS}')
   await fill('appId', '$(TTN_TEST_APP)')
   await note('variables').filter({ hasText: /: TTN_TEST_APP, TTN_TEST_ADDRESS$/ }).waitFor()
+  await fill('grpcAddress', 'grpcs://${TTN_TEST_OF_PROCESS}:1904')
+  assert.match(await note('variables').innerText(), /fills in \$\{TTN_TEST_OF_PROCESS\} only where it is the whole/)
   await editor.closeDialogs(false)
   await page.evaluate(() => {
     RED.nodes.node('ttn-exchange-network').z = 'ttn-exchange'
@@ -240,6 +242,30 @@ test('a variable that is set nowhere is named; one of the flow, of all flows, or
   await fill('variable', 'TTN_TEST_OF_FLOW')
   await fine.waitFor()
   await editor.closeDialogs(false)
+  // In a subflow, of which an instance is in a group of this flow.
+  await page.evaluate(() => {
+    const env = (name) => [{ name, type: 'str', value: 'x' }]
+    RED.nodes.import([
+      { id: 'a-subflow', type: 'subflow', name: 'a subflow', in: [], out: [], env: env('TTN_TEST_OF_SUBFLOW') },
+      { id: 'a-group', type: 'group', z: 'ttn-exchange', nodes: ['an-instance'], env: env('TTN_TEST_OF_GROUP'), x: 54, y: 500, w: 200, h: 80 },
+      { id: 'an-instance', type: 'subflow:a-subflow', z: 'ttn-exchange', g: 'a-group', x: 150, y: 540, env: env('TTN_TEST_OF_INSTANCE'), wires: [] },
+    ])
+    RED.nodes.node('ttn-exchange-network').z = 'a-subflow'
+    // Nodes outside of the subflow cannot choose it.
+    RED.editor.editConfig('', 'ttn-credentials', 'ttn-exchange-network')
+  })
+  await page.waitForSelector(field('variable'))
+  for (const name of ['SUBFLOW', 'INSTANCE', 'GROUP', 'FLOW', 'ALL', 'PROCESS']) {
+    await fill('variable', `TTN_TEST_OF_${name}`)
+    await fine.waitFor()
+    await fill('variable', `$parent.TTN_TEST_OF_${name}`)
+    await (['SUBFLOW', 'INSTANCE'].includes(name) ? unset : fine).waitFor()
+  }
+  await fill('variable', 'TTN_TEST_NOT_SET')
+  await unset.waitFor()
+  await page.click('#node-config-dialog-cancel')
+  await page.waitForSelector('.red-ui-tray', { state: 'detached' })
+  await page.evaluate(() => (RED.nodes.node('ttn-exchange-network').z = undefined))
 })
 
 test('after an import: the secret is missing, the dialog says so, the nodes are marked, and a deployment warns', async () => {
