@@ -55,7 +55,7 @@ test('what the dialog of ttn-credentials says, and no text that it does not', ()
     const [group, name] = key.split('.')
     assert.equal(typeof ttn[group]?.[name], 'string', key)
   }
-  for (const group of ['preset', 'claims', 'span', 'test']) {
+  for (const group of ['preset', 'claims', 'time', 'test']) {
     for (const name of Object.keys(ttn[group])) {
       const used = html.includes(`'${name}'`) || html.includes(`ttn.${group}.${name}`) || sources.includes(`'${name}'`)
       assert.ok(used, `${group}.${name}`)

@@ -34,6 +34,7 @@ const admin = withAdmin(async () => {
       ['of-tab', { ...at, z: 'tab', source: 'environment', variable: 'TTN_TEST_OF_TAB', credentials: {} }],
       ['unset', { ...at, source: 'environment', variable: 'TTN_TEST_NOT_SET', credentials: {} }],
       ['no-file', { ...at, source: 'file', file: '/no/such/file', credentials: {} }],
+      ['in-words', { ...at, allowInsecure: 'true', credentials: { secret } }],
       ['lost', { ...at, credentials: {} }],
       ['disabled', { ...at, d: true, credentials: { secret } }],
       ['disabled-variable', { ...at, d: true, source: 'environment', variable: 'TTN_TEST_KEY', credentials: {} }],
@@ -107,6 +108,8 @@ test('nor does one from a variable or a file', async (t) => {
       await t.test(`${id}: ${name}`, () => refused(t, admin.dialog(nodes[id], { [name]: value }, typed()), 'source-elsewhere', heard.heard))
     }
   }
+  // By the nodes this is no permission.
+  await refused(t, admin.dialog(nodes['in-words'], { allowInsecure: true }), 'secret-elsewhere')
   await refused(t, admin.dialog(nodes.stored, { source: 'environment', variable: 'TTN_TEST_KEY' }), 'source-elsewhere', heard.heard)
   await refused(t, admin.dialog(nodes.stored, { source: 'file', file }), 'source-elsewhere', heard.heard)
   await refused(t, admin.dialog(nodes.variable, { source: 'stored' }, { secret: MASK }), 'secret-elsewhere', heard.heard)

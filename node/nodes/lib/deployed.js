@@ -35,6 +35,8 @@ function deployedNode(RED, id) {
 /** Whether what decides where a secret goes, and whom it trusts, is what is deployed. Compared as it stands in the flow's file. */
 function goesAlike(settings, deployed) {
   const text = (of, name) => String(of[name] ?? '') || SETTINGS[name];
+  // Anything else than true is no.
+  if ((settings.allowInsecure === true) !== (deployed.settings.allowInsecure === true)) return false;
   const decides = (name) => !HARMLESS.has(name) && (name !== 'appId' || text(settings, 'discovery') !== '');
   return Object.keys(SETTINGS).every((name) => !decides(name) || text(settings, name) === text(deployed.settings, name));
 }
