@@ -14,7 +14,7 @@ const { plan, transportOf } = require('./lib/request');
 const { Pool } = require('./lib/pool');
 const { Problem, statusOf, toMessageError, toNodeError } = require('./lib/problem');
 const { callsAtOnce, isKept } = require('./lib/setting');
-const { RequestStatus } = require('./lib/status');
+const { NodeStatus } = require('./lib/status');
 const { Tally } = require('./lib/tally');
 
 /** How long a guard says nothing more in the log of callers that it cannot check, in ms. */
@@ -66,7 +66,7 @@ module.exports = function (RED) {
     const { pool, fault } = poolOf(config);
     const closing = new AbortController();
 
-    const status = new RequestStatus(RED, {
+    const status = new NodeStatus(RED, {
       network: current,
       transport: transportOf(config),
       fault,
@@ -134,18 +134,21 @@ module.exports = function (RED) {
     // Looked up each time, as by a request.
     const network = () => RED.nodes.getNode(config.network)?.network;
     const headers = new Headers(config, hostOf(this));
-    const tally = new Tally((status) => node.status(status));
-    const failed = (error) =>
-      network() ? statusOf(RED, error) : { fill: 'grey', shape: 'ring', text: 'ttn.status.not-configured' };
+    const status = new NodeStatus(RED, {
+      network,
+      transport: headers.needs,
+      fault: headers.fault,
+      show: (shown) => node.status(shown),
+    });
 
     async function handle(msg, send, done) {
       try {
         await headers.put(msg, network());
       } catch (error) {
-        tally.set(() => failed(error));
+        status.failed(error);
         return finish(node, done, toNodeError(RED, error));
       }
-      tally.set(() => ({ fill: 'green', shape: 'dot', text: 'ttn.status.attached' }));
+      status.did();
       send(msg);
       finish(node, done);
     }
@@ -155,15 +158,8 @@ module.exports = function (RED) {
     });
     node.on('close', () => {
       headers.close();
-      tally.close();
+      status.close();
     });
-
-    try {
-      headers.check(network());
-      node.status({});
-    } catch (error) {
-      node.status(failed(error));
-    }
   }
   RED.nodes.registerType('ttn-auth-headers', TtnAuthHeaders);
 

@@ -22,6 +22,46 @@ function withIdle(request, config) {
 const REFUSED = { fill: 'red', shape: 'dot', text: 'ttn.status.invalid-key' }
 const UNREACHABLE = { fill: 'red', shape: 'ring', text: 'ttn.status.unavailable' }
 
+/** The same with a node that puts the credentials on messages for others. */
+function withHeaders(request, config) {
+  const put = { id: 'put', type: 'ttn-auth-headers', z: 'tab', x: 1, y: 1, name: '', network: 'network', target: 'header', hosts: '', withCaller: false, wires: [['out']] }
+  return [...withIdle(request, config), put]
+}
+
+test('ttn-auth-headers shows what a request has found wrong with the credential', async () => {
+  await load(withHeaders({}, network(sandbox())), 'ttn-account-v2.wrong')
+  assert.equal((await send()).caught?.error.code, 'AUTH_INVALID_KEY')
+  await shows(REFUSED, 'put')
+  // It is put on messages all the same, and no better for it.
+  assert.ok((await send({ url: sandbox().httpAddress }, 'put')).out)
+  await helper.getNode('network').network.headers('header')
+  assert.equal(helper.getNode('network').network.state('grpc').problem?.code, 'AUTH_INVALID_KEY')
+})
+
+test('requests show what ttn-auth-headers has found wrong with the secret, until there is one', async (t) => {
+  const file = join(folder(t), 'key')
+  await load(withHeaders({}, network(sandbox(), { source: 'file', file })))
+  assert.equal((await send({ url: sandbox().httpAddress }, 'put')).caught?.error.code, 'AUTH_INVALID_ARGUMENT')
+  for (const id of ['put', ...TRANSPORTS]) await shows('ttn.status.file', id)
+  writeFileSync(file, sandbox().accessKey)
+  while (!(await send({ url: sandbox().httpAddress }, 'put')).out);
+  await shows('ttn.status.attached', 'put')
+  for (const id of TRANSPORTS) await shows({}, id)
+})
+
+test('the same of an account server that does not answer for a while', async (t) => {
+  const own = await Sandbox.start({ rateLimit: false })
+  t.after(() => own.stop())
+  own.stopAccountServer()
+  await load(withHeaders({}, network(own, { exchange: 'here', accountServer: own.accountServer })), own.accessKey)
+  assert.equal((await send({ url: own.httpAddress }, 'put')).caught?.error.code, 'AUTH_EXCHANGE_UNAVAILABLE')
+  for (const id of ['put', ...TRANSPORTS]) await shows('ttn.status.exchange-unavailable', id)
+  await own.startAccountServer()
+  while (!(await send({ url: own.httpAddress }, 'put')).out);
+  await shows('ttn.status.attached', 'put')
+  for (const id of TRANSPORTS) await shows({}, id)
+})
+
 for (const transport of TRANSPORTS) {
   test(`a key that is refused, over ${transport}, is shown by idle nodes over both, until it is taken`, async (t) => {
     const file = join(folder(t), 'key')

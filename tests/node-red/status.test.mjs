@@ -9,7 +9,7 @@ const { AuthError } = require('../../node/index.js')
 const { Expiry } = require('../../node/nodes/lib/expiry.js')
 const { Health } = require('../../node/nodes/lib/health.js')
 const { Problem } = require('../../node/nodes/lib/problem.js')
-const { RequestStatus, choose } = require('../../node/nodes/lib/status.js')
+const { NodeStatus, choose } = require('../../node/nodes/lib/status.js')
 const { Tally } = require('../../node/nodes/lib/tally.js')
 
 /** Texts as a person reads them. */
@@ -243,14 +243,14 @@ test('nobody is told what has not changed', () => {
   assert.equal(counted.changes, 2)
 })
 
-/** A network as a RequestStatus sees it, and what is shown. The pace is that of `t`'s mock timers. */
+/** A network as a NodeStatus sees it, and what is shown. The pace is that of `t`'s mock timers. */
 function shown(t, network = {}) {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const users = new Set()
   const state = { works: true }
   const known = { check() {}, join: (user) => users.add(user), leave: (user) => users.delete(user), state: () => state, concernsAll: () => false, ...network }
   const seen = []
-  const status = new RequestStatus(RED, { network: () => known, transport: 'grpc', waiting: () => 0, show: (value) => seen.push(read(value)) })
+  const status = new NodeStatus(RED, { network: () => known, transport: 'grpc', waiting: () => 0, show: (value) => seen.push(read(value)) })
   return { status, seen, state, users, push: () => users.forEach((user) => user()), later: () => t.mock.timers.tick(200) }
 }
 
@@ -300,7 +300,7 @@ test('another network in the place of the first is followed instead', async (t) 
     check() {}, join: () => joined.push(name), leave: () => joined.push(`not ${name}`), state: () => ({ works: true }), concernsAll: () => false,
   })
   let current = network('first')
-  const status = new RequestStatus(RED, { network: () => current, transport: 'grpc', waiting: () => 0, show() {} })
+  const status = new NodeStatus(RED, { network: () => current, transport: 'grpc', waiting: () => 0, show() {} })
   current = network('second')
   t.mock.timers.tick(200)
   await status.during(async () => {})
@@ -315,7 +315,7 @@ test('another network in the place of the first is followed instead', async (t) 
 test('without a network that is all there is to say', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const seen = []
-  const status = new RequestStatus(RED, { network: () => undefined, transport: 'grpc', waiting: () => 0, show: (value) => seen.push(read(value)) })
+  const status = new NodeStatus(RED, { network: () => undefined, transport: 'grpc', waiting: () => 0, show: (value) => seen.push(read(value)) })
   status.failed(new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured'))
   t.mock.timers.tick(200)
   assert.deepEqual(seen, ['grey ring "not configured"'])

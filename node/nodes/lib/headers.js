@@ -17,7 +17,7 @@ class Headers {
   #closed = false;
 
   /**
-   * Throws nothing; `check` does.
+   * Throws nothing; `fault` says what is wrong with the settings.
    *
    * @param settings the node's properties
    * @param host what Node-RED knows: `variable(name)`
@@ -32,21 +32,21 @@ class Headers {
     }
   }
 
-  /** Throws what would make every message fail, as far as that can be told without asking anybody. */
-  check(network) {
-    this.#configured(network);
-    network.ready(this.#allowed.needs);
+  /** What is wrong with the settings, or undefined. */
+  get fault() {
+    return this.#fault;
   }
 
-  #configured(network) {
-    if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
-    if (this.#fault) throw this.#fault;
+  /** The transport whose address the network has to have, or undefined. */
+  get needs() {
+    return this.#allowed?.needs;
   }
 
   /** Puts the credentials of a network on a message. Rejects if they must not be there. */
   async put(msg, network) {
     try {
-      this.#configured(network);
+      if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
+      if (this.#fault) throw this.#fault;
       // An http response node sends the message's headers to the caller.
       if (msg.res && !this.#withCaller) throw new Problem('AUTH_INVALID_ARGUMENT', 'with-caller');
       attach(msg, this.#form, await this.#untilClosed(this.#carried(msg, network)));

@@ -27,6 +27,7 @@ class Health {
   #ways = new Map();
   #credential;
   #shared = new WeakSet();
+  #unobtained = new WeakSet();
 
   /** @param changed called when something is different */
   constructor(changed) {
@@ -53,9 +54,16 @@ class Health {
     this.#set(transport, { way: undefined, credential: undefined, works: true });
   }
 
+  /** There was a credential to send. Whether it is good, only a server can say. */
+  obtained() {
+    const over = this.#unobtained.has(Object(this.#credential)) || isFileError(this.#credential);
+    if (over) this.#set(undefined, { way: this.#ways.get(undefined), credential: undefined, works: false });
+  }
+
   /**
    * A call failed.
    *
+   * @param transport undefined if there was no credential to send, to wherever
    * @param isSettings there was no client to call with: whatever it is, it is everybody's
    * @param isForeign it was about another application, so a key that is refused may be good for the network's own
    */
@@ -66,6 +74,7 @@ class Health {
       // One without a status was never sent, or is the account server's.
       if ((grpcCode ?? httpStatus) !== undefined) this.#reached(transport);
       if (isForeign && kind === 'invalid-key') return;
+      if (isSettings) this.#unobtained.add(Object(error));
       this.#shared.add(Object(error));
       this.#set(transport, { way: this.#ways.get(transport), credential: error, works: this.works(transport) });
     } else if (CONNECTION.has(kind) || isSettings) {

@@ -92,9 +92,16 @@ class Network {
    */
   async headers(form) {
     if (this.#closed) throw new Problem('AUTH_CANCELLED', 'closed');
-    const { credentials, tokenSource } = this.#authentication();
-    const sent = tokenSource ?? credentials;
-    return form === 'header' ? sent.headers() : sent.metadata();
+    try {
+      const { credentials, tokenSource } = this.#authentication();
+      const sent = tokenSource ?? credentials;
+      const headers = await (form === 'header' ? sent.headers() : sent.metadata());
+      this.#health.obtained();
+      return headers;
+    } catch (error) {
+      this.#health.failed(undefined, error, { isSettings: true });
+      throw error;
+    }
   }
 
   /** Throws if no credential may be sent to this address; connects to nothing. */
@@ -102,25 +109,23 @@ class Network {
     new Client({ address, allowInsecure: this.#settings.allowInsecure === true }).close();
   }
 
-  /** Throws what would make `headers` fail, or with a transport its client, as far as that can be told without asking. */
-  ready(transport) {
-    if (this.#closed) throw new Problem('AUTH_CANCELLED', 'closed');
-    if (!transport) return void this.#authentication();
-    const [address, options] = [this.#address(transport), this.#options()];
-    if (address) new Client({ address, ...options }).close();
-    else checkDiscovery(this.#settings, options);
-  }
-
-  /** The same for `state` to tell. */
+  /** Sees what would make `headers` fail, or with a transport its client, without asking anybody, for `state` to tell. */
   check(transport) {
+    if (this.#closed) return;
     try {
-      this.ready(transport);
+      if (!transport) return void this.#authentication();
+      const [address, options] = [this.#address(transport), this.#options()];
+      if (address) new Client({ address, ...options }).close();
+      else checkDiscovery(this.#settings, options);
     } catch (error) {
       this.#health.failed(transport, error, { isSettings: true });
     }
   }
 
-  /** What there is to show: whether the transport `works`, the `problem` of everybody, what is `left` of the token. */
+  /**
+   * What there is to show: whether the transport, if one is meant, `works`, the `problem` of everybody, what is `left` of the
+   * token.
+   */
   state(transport) {
     return { works: this.#health.works(transport), problem: this.#health.problem(transport), left: this.#expiry.left() };
   }

@@ -7,12 +7,12 @@ const { Tally } = require('./tally');
 const PACE = 200;
 
 /**
- * The status of a request node. What it does itself comes first, then what is wrong for everybody, then a token that is no
+ * The status of a node. What it does itself comes first, then what is wrong for everybody, then a token that is no
  * good any more, then what its last call came to, and when the token will end.
  *
  * @param RED translates texts with a value in them; a bare key is translated by the editor
  * @param state `calls` in flight and messages `waiting`; whether the transport `works`; `problem`, everybody's; `left`, what is
- *   left of the token; `last`, `{ ms }` or `{ error }` of the node's last call
+ *   left of the token; `last`, `{ ms }`, `{}` or `{ error }` of what the node did last
  */
 function choose(RED, { calls, waiting, works, problem, left, last }) {
   if (calls > 0 && !works) return { fill: 'yellow', shape: 'ring', text: 'ttn.status.connecting' };
@@ -25,14 +25,15 @@ function choose(RED, { calls, waiting, works, problem, left, last }) {
   if (last?.error) return statusOf(RED, last.error);
   if (left) {
     const time = RED._(`ttn.time.${left.unit}`, { count: left.count });
-    const text = last ? RED._('ttn.status.ok-expires', { ms: last.ms, time }) : RED._('ttn.status.expires', { time });
+    const text = last?.ms === undefined ? RED._('ttn.status.expires', { time }) : RED._('ttn.status.ok-expires', { ms: last.ms, time });
     return { fill: 'yellow', shape: 'dot', text };
   }
-  return last ? { fill: 'green', shape: 'dot', text: RED._('ttn.status.ok', { ms: last.ms }) } : {};
+  if (!last) return {};
+  return { fill: 'green', shape: 'dot', text: last.ms === undefined ? 'ttn.status.attached' : RED._('ttn.status.ok', { ms: last.ms }) };
 }
 
-/** What a request node shows of itself and of its network. */
-class RequestStatus {
+/** What a node shows of itself and of its network. */
+class NodeStatus {
   #RED;
   #current;
   #network;
@@ -46,11 +47,12 @@ class RequestStatus {
 
   /**
    * @param network tells its network, undefined for none. It can be another one from one message to the next.
+   * @param transport whose state is shown; undefined for that of the credential alone
    * @param fault what is wrong with the node's own settings, if anything is
-   * @param waiting tells how many messages wait
+   * @param waiting tells how many messages wait, if they can
    * @param show shows a status
    */
-  constructor(RED, { network, transport, fault, waiting, show }) {
+  constructor(RED, { network, transport, fault, waiting = () => 0, show }) {
     this.#RED = RED;
     this.#current = network;
     this.#transport = transport;
@@ -76,6 +78,12 @@ class RequestStatus {
       this.#calls -= 1;
       this.#changed();
     }
+  }
+
+  /** Shows that something that is no call was done. */
+  did() {
+    this.#last = {};
+    this.#changed();
   }
 
   /** Shows that a message failed. What concerns everybody is shown as long as it does, and not as this node's. */
@@ -117,4 +125,4 @@ class RequestStatus {
   }
 }
 
-module.exports = { RequestStatus, choose };
+module.exports = { NodeStatus, choose };
