@@ -92,7 +92,7 @@ test('before the first deployment: a preset, a key, and both transports are repo
   received.length = 0
   const rows = await press()
   assert.deepEqual(rows.map(([transport, good]) => [transport, good]), [['grpc', true], ['http', true]])
-  for (const [, , text] of rows) assert.match(text, /good: \d+ ms, 1 device\n/)
+  for (const [, , text] of rows) assert.match(text, /good, \d+ ms, 1 device\n/)
   for (const { text } of received) assert.ok(!text.includes(sandbox.accessKey))
   await page.setViewportSize({ width: 1280, height: 1100 })
   await editor.picture('test-connection.png', page.locator('.red-ui-tray').last())

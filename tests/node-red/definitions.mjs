@@ -1,7 +1,7 @@
 // What the nodes register: in the editor (node/nodes/ttn.html) and in the runtime (node/nodes/ttn.js).
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runInNewContext } from 'node:vm'
+import { createContext, runInContext } from 'node:vm'
 
 import { root } from '../../scripts/prepare.mjs'
 import { nodes } from './support.mjs'
@@ -11,7 +11,12 @@ export function ofEditor() {
   const found = {}
   const html = readFileSync(join(root, 'node', 'nodes', 'ttn.html'), 'utf8')
   const RED = { events: { on() {} }, nodes: { registerType: (type, definition) => (found[type] = definition) } }
-  for (const [, script] of html.matchAll(/<script type="text\/javascript">([^]*?)<\/script>/g)) runInNewContext(script, { RED, window: {} })
+  const window = createContext({ RED })
+  window.window = window
+  for (const [, file] of html.matchAll(/<script src="resources\/@thingskey\/ttn-auth\/(.*?)">/g)) {
+    runInContext(readFileSync(join(root, 'resources', file), 'utf8'), window)
+  }
+  for (const [, script] of html.matchAll(/<script type="text\/javascript">([^]*?)<\/script>/g)) runInContext(script, window)
   return found
 }
 

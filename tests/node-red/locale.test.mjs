@@ -10,7 +10,9 @@ const nodes = join(root, 'node', 'nodes')
 const read = (...path) => readFileSync(join(nodes, ...path), 'utf8')
 const { ttn } = JSON.parse(read('locales', 'en-US', 'ttn.json'))
 const sources = readdirSync(join(nodes, 'lib')).map((name) => read('lib', name)).join('\n') + read('ttn.js')
-const html = read('ttn.html')
+const resources = join(root, 'resources')
+/** All that runs in the editor. */
+const html = read('ttn.html') + readdirSync(resources).map((name) => readFileSync(join(resources, name), 'utf8')).join('\n')
 const all = (text, pattern) => new Set([...text.matchAll(pattern)].map((match) => match[1]))
 const kinds = [...all(readFileSync(join(root, 'index.d.ts'), 'utf8'), /'AUTH_([A-Z_]+)'/g)].map((code) => code.toLowerCase().replaceAll('_', '-'))
 
@@ -62,3 +64,29 @@ test('what the dialog of ttn-credentials says, and no text that it does not', ()
     }
   }
 })
+
+const locales = readdirSync(join(nodes, 'locales')).filter((name) => name !== 'en-US')
+const placeholders = (text) => text.match(/__\w+__|<[^>]+>/g)?.toSorted()
+/** What is no language: a help's elements but those of mere emphasis, and the code in it. */
+const skeleton = (help) => [...help.matchAll(/<code>[^]*?<\/code>|<(?!\/?i>)[^>]+>/g)].map(([part]) => part.replace(/\s+/g, ' ')).toSorted()
+
+test('there is another language', () => assert.deepEqual(locales, ['nl']))
+
+for (const locale of locales) {
+  test(`${locale}: the same texts, in the same order, with the same values in them`, () => {
+    const other = JSON.parse(read('locales', locale, 'ttn.json')).ttn
+    assert.deepEqual(Object.keys(other), Object.keys(ttn))
+    for (const [group, texts] of Object.entries(ttn)) {
+      assert.deepEqual(Object.keys(other[group]), Object.keys(texts), group)
+      for (const [name, text] of Object.entries(texts)) assert.deepEqual(placeholders(other[group][name]), placeholders(text), `${group}.${name}`)
+    }
+  })
+
+  test(`${locale}: the same help, part by part`, () => {
+    const parts = (language) =>
+      new Map([...read('locales', language, 'ttn.html').matchAll(/data-help-name="([\w-]+)">([^]*?)<\/script>/g)].map(([, name, help]) => [name, help]))
+    const [ours, theirs] = [parts('en-US'), parts(locale)]
+    assert.deepEqual([...theirs.keys()].toSorted(), [...ours.keys()].toSorted())
+    for (const [name, help] of ours) assert.deepEqual(skeleton(theirs.get(name)), skeleton(help), name)
+  })
+}

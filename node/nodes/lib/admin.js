@@ -6,7 +6,7 @@
 const { credentialOf } = require('./credential');
 const { SECRETS, SETTINGS, deployedNode, inProcess, resolve, MASK } = require('./deployed');
 const { Problem, invalid, toReport } = require('./problem');
-const { test } = require('./test');
+const { test } = require('./connection');
 
 /** Tests at once. Each makes this machine connect to where somebody wants it to. */
 const TESTS = 4;

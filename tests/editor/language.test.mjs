@@ -1,0 +1,32 @@
+// The nodes in another language than English, where Node-RED itself may not have it: Dutch.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+
+import { read } from '../../scripts/example.mjs'
+import { EditorPage } from './page.mjs'
+import { startNodeRed } from './process.mjs'
+
+const REQUEST = '#ttn-example-access-key-grpc'
+const editor = new EditorPage()
+let nodeRed
+
+before(async () => {
+  nodeRed = await startNodeRed({ settings: { lang: 'nl' } })
+  const flow = read('ttn-request').map((node) => (node.type === 'ttn-credentials' ? { ...node, source: 'environment', variable: 'TTN_NOT_SET' } : node))
+  await nodeRed.deploy(flow)
+  await editor.open(nodeRed.url, { locale: 'nl-NL' })
+})
+after(async () => {
+  await editor.close()
+  await nodeRed?.remove()
+})
+
+test('dialogs, statuses and help are in it', async () => {
+  const { page } = editor
+  await editor.status(REQUEST, /^variabele TTN_NOT_SET niet gezet$/)
+  assert.match(await page.evaluate(() => RED.nodes.getNodeHelp('ttn-guard')), /<h3>Uitvoer<\/h3>/)
+  await editor.openNetwork(REQUEST)
+  const shown = await page.innerText('#node-config-dialog-edit-form, .red-ui-tray >> nth=-1')
+  for (const label of ['Toegangssleutel', 'Komt uit', 'Applicatie']) assert.ok(shown.includes(label), label)
+  assert.doesNotMatch(shown, /\bttn\.\w+\.|Comes from|Access key/)
+})
