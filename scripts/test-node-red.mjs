@@ -31,8 +31,8 @@ function installBrowser() {
 
 prepare()
 if (folder === 'editor') installBrowser()
-// One file at a time: each starts servers, and some a browser. The limit (ms) is for a file; what hangs has failed.
-const options = ['--test', '--test-concurrency=1', '--test-timeout=180000']
+// Two files at a time: each mostly waits for servers, and some for a browser. The limit (ms) is for a file; what hangs has failed.
+const options = ['--test', '--test-concurrency=2', '--test-timeout=300000']
 const results = [
   run(process.execPath, [...options, ...files], { TTN_NODE_RED: 'node-red' }),
   // Node-RED 5 needs Node.js 22.9.

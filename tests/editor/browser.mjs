@@ -17,8 +17,11 @@ export async function openEditor(url, options = {}) {
   const executablePath = browserPath()
   if (!executablePath) throw new Error('no browser: install chromium, or name one in CHROMIUM')
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] })
-  const page = await browser.newPage({ viewport: { width: 1280, height: 720 }, deviceScaleFactor: 2, ...options })
-  page.setDefaultTimeout(15_000)
+  // Pictures are sharp; without a graphics card it takes time to draw them so.
+  const deviceScaleFactor = process.env.UPDATE_SCREENSHOTS ? 2 : 1
+  const page = await browser.newPage({ viewport: { width: 1280, height: 720 }, deviceScaleFactor, ...options })
+  // Nothing takes that long but on a machine that is busy with other tests.
+  page.setDefaultTimeout(30_000)
   const received = []
   page.on('response', async (response) => {
     // A redirect has no body, and a page that closes takes its bodies along.

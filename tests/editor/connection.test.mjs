@@ -94,8 +94,6 @@ test('before the first deployment: a preset, a key, and both transports are repo
   assert.deepEqual(rows.map(([transport, good]) => [transport, good]), [['grpc', true], ['http', true]])
   for (const [, , text] of rows) assert.match(text, /good, \d+ ms, 1 device\n/)
   for (const { text } of received) assert.ok(!text.includes(sandbox.accessKey))
-  await page.setViewportSize({ width: 1280, height: 1100 })
-  await page.setViewportSize({ width: 1280, height: 720 })
 })
 
 test('what is wrong is said before anything is sent, and what a server says by each transport', async () => {

@@ -33,10 +33,14 @@ export class EditorPage {
   async importExample(name, chosen) {
     const { page } = this
     await page.click('#menu-item-import')
-    await page.locator('.red-ui-clipboard-dialog .red-ui-tab-label, .red-ui-tab-label', { hasText: 'Examples' }).first().click()
-    const examples = page.locator('#red-ui-clipboard-dialog-import-tab-examples')
+    await page.locator('.red-ui-tab-label', { hasText: 'Examples' }).first().click()
+    // Each folder is loaded when it is opened. Node-RED's own examples are in a folder `node-red` too, beside ours.
+    let folder = page.locator('#red-ui-clipboard-dialog-import-tab-examples')
     for (const label of ['@thingskey/ttn-auth', 'node-red', name]) {
-      await examples.locator('.red-ui-treeList-label-text').getByText(label, { exact: true }).first().click()
+      const own = page.locator(':scope > .red-ui-treeList-label').getByText(label, { exact: true })
+      const item = folder.locator('.red-ui-editableList-item-content').filter({ has: own }).first()
+      await item.locator(':scope > .red-ui-treeList-label').click()
+      folder = item.locator(':scope > .red-ui-editableList')
     }
     await page.waitForSelector('#red-ui-clipboard-dialog-ok:not([disabled])')
     await chosen?.()
@@ -91,11 +95,13 @@ export class EditorPage {
     return text
   }
 
-  /** A picture without the pointer's marks and without passing notices. */
+  /** A picture. One that is kept is without the pointer's marks and without passing notices. */
   async picture(name, of = this.page) {
     const { page } = this
-    await page.mouse.move(700, 660)
-    await page.waitForFunction(() => $('.red-ui-notification:visible').length === 0)
+    if (process.env.UPDATE_SCREENSHOTS) {
+      await page.mouse.move(700, 660)
+      await page.waitForFunction(() => $('.red-ui-notification:visible').length === 0)
+    }
     mkdirSync(images, { recursive: true })
     await of.screenshot({ path: join(images, name) })
   }

@@ -86,7 +86,7 @@ test('2: the key is entered, and tested before anything is deployed', () =>
   step(1, async (look, picture) => {
     const { page } = editor
     await look()
-    await page.dblclick('.red-ui-flow-node-group:has-text("getDevice dev-1") .red-ui-flow-node, #ttn-example-access-key-grpc .red-ui-flow-node')
+    await page.dblclick('#ttn-example-access-key-grpc .red-ui-flow-node')
     await page.click('#node-input-btn-network-edit', { trial: true })
     await look()
     await page.click('#node-input-btn-network-edit')
