@@ -30,10 +30,12 @@ test('Import > Examples has one for each node, which can be imported as it is', 
 
 test('icons, texts and help are served', async () => {
   const icons = (await nodeRed.json('icons'))[NAME]
-  assert.deepEqual(icons, ['ttn.svg'])
-  const icon = await nodeRed.request(`icons/${NAME}/ttn.svg`)
-  assert.match(icon.headers.get('content-type'), /^image\/svg/)
-  assert.match(await icon.text(), /^<svg/)
+  assert.deepEqual(icons.toSorted(), ['ttn-guard.svg', 'ttn-headers.svg', 'ttn.svg'])
+  for (const name of icons) {
+    const icon = await nodeRed.request(`icons/${NAME}/${name}`)
+    assert.match(icon.headers.get('content-type'), /^image\/svg/)
+    assert.match(await icon.text(), /^<svg/)
+  }
   const texts = await nodeRed.json(`nodes/${NAME}/ttn/messages?lng=en-US`)
   assert.equal(texts.ttn.status['not-configured'], 'not configured')
   const page = await (await nodeRed.request('nodes', { headers: { accept: 'text/html' } })).text()

@@ -11,7 +11,7 @@
 // | an error in the node ends Node-RED | editor/strangers.test.mjs; input.test.mjs, errors.test.mjs, guard-closed.test.mjs |
 // | an endpoint with a password in the log | editor/strangers.test.mjs; errors.test.mjs, guard-closed.test.mjs |
 // | an unset environment variable is used literally | here, for every text of every node; named: editor/variables.test.mjs, sources.test.mjs |
-// | credentials lost at import, without a word | errors.test.mjs: "no secret"; editor/deployments.test.mjs: what cannot be decrypted |
+// | credentials lost at import, without a word | errors.test.mjs: "no secret"; editor/connection.test.mjs: "after an import"; editor/deployments.test.mjs: what cannot be decrypted |
 // | headers set in the node override msg.headers | headers.test.mjs, editor/headers.test.mjs |
 // | the secret goes back to the caller through http response | headers.test.mjs |
 import assert from 'node:assert/strict'
