@@ -1,5 +1,5 @@
-// `npm run test:node-red`: the nodes in Node-RED's test helper; `npm run test:editor`: in whole Node-REDs and their editor.
-// Each on Node-RED 4.1 with this Node.js, then on Node-RED 5 with one that it runs on. A file's name runs that alone.
+// `npm run test:node-red`: the nodes in Node-RED's test helper. `npm run test:editor`: in whole Node-REDs and their editor as
+// well. Each on Node-RED 4.1 with this Node.js, then on Node-RED 5 with one that it runs on. A file's name runs that alone.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,11 +7,14 @@ import { join } from 'node:path'
 import { newerNode } from './newer-node.mjs'
 import { prepare, root } from './prepare.mjs'
 
-const [folder, ...wanted] = process.argv.slice(2)
-const here = join(root, 'tests', folder)
-const files = readdirSync(here)
-  .filter((name) => name.endsWith('.test.mjs') && (wanted.length === 0 || wanted.includes(name.split('.')[0])))
-  .map((name) => join(here, name))
+const args = process.argv.slice(2)
+const folders = ['node-red', 'editor'].filter((name) => args.includes(name))
+const wanted = args.filter((name) => !folders.includes(name))
+const isWanted = (name) => name.endsWith('.test.mjs') && (wanted.length === 0 || wanted.includes(name.split('.')[0]))
+const files = folders.flatMap((folder) => {
+  const path = join(root, 'tests', folder)
+  return readdirSync(path).filter(isWanted).map((name) => join(path, name))
+})
 
 function run(command, args, env = {}) {
   console.error(`> ${[...Object.entries(env).map(([name, value]) => `${name}=${value}`), command, ...args.map(short)].join(' ')}`)
@@ -30,7 +33,7 @@ function installBrowser() {
 }
 
 prepare()
-if (folder === 'editor') installBrowser()
+if (folders.includes('editor')) installBrowser()
 // Two files at a time: each mostly waits for servers, and some for a browser. The limit (ms) is for a file; what hangs has failed.
 const options = ['--test', '--test-concurrency=2', '--test-timeout=300000']
 const results = [

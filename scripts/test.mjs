@@ -23,7 +23,7 @@ const suites = {
   'newer-node': () => [newerNode(), ['--test', '--test-reporter=spec', ...nodeTests()]],
   types: ['npm', ['run', '--silent', 'test:types']],
   'node-red': ['npm', ['run', '--silent', 'test:node-red']],
-  editor: ['npm', ['run', '--silent', 'test:editor']],
+  editor: [process.execPath, [join('scripts', 'test-node-red.mjs'), 'editor']],
   readme: ['npm', ['run', '--silent', 'test:readme']],
   proof: [process.execPath, [join('scripts', 'proof-tokens.mjs'), '--short']],
   bench: [process.execPath, [join('benches', 'run.mjs'), '--short']],
