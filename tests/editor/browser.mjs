@@ -30,6 +30,13 @@ export async function openEditor(url, options = {}) {
   page.on('websocket', (socket) => {
     socket.on('framereceived', ({ payload }) => received.push({ url: socket.url(), text: payload.toString() }))
   })
+  // Dialogs slide in. On a busy machine two frames can come so soon after each other that one looks as if it stood still,
+  // and what is pressed then has moved away before it is let go.
+  await page.addInitScript(() => {
+    document.addEventListener('DOMContentLoaded', () => {
+      document.head.appendChild(document.createElement('style')).textContent = '.red-ui-tray { transition: none !important }'
+    })
+  })
   await page.goto(url)
   await loaded(page)
   return { browser, page, received }

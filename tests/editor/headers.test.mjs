@@ -28,7 +28,7 @@ async function open() {
   const { page } = editor
   await page.evaluate(() => RED.workspaces.show('ttn-auth-headers'))
   await page.dblclick(`${PUT} .red-ui-flow-node`)
-  // The dialog slides in; a click, even on trial, waits until it stands still.
+  // It is built step by step; a click, even on trial, waits until the dialog can be used.
   await page.click('#node-dialog-ok', { trial: true })
 }
 

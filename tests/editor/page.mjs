@@ -54,7 +54,7 @@ export class EditorPage {
     await page.dblclick(`${request} .red-ui-flow-node`)
     await page.click('#node-input-btn-network-edit')
     await page.waitForSelector('#node-config-dialog-ok')
-    // The dialog slides in; a click, even on trial, waits until it stands still.
+    // It is built step by step; a click, even on trial, waits until the dialog can be used.
     await page.click('#node-config-dialog-ok', { trial: true })
   }
 
