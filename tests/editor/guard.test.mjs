@@ -11,32 +11,13 @@ const editor = withEditor()
 
 const field = (name) => `#node-input-${name}`
 const note = (name) => editor.page.innerText(`#ttn-guard-${name}-note`)
-/** Enters a text; the editor checks it when a key goes up. */
-async function fill(name, text) {
-  await editor.page.fill(field(name), text)
-  await editor.page.press(field(name), 'End')
-}
+const fill = (name, text) => editor.enter(field(name), text)
 const choose = (name, value) => editor.page.selectOption(field(name), value)
-const marked = () => editor.page.evaluate(() => $('.input-error:visible').toArray().map(({ id }) => id.split('-').pop()))
-/** The guard as the editor holds it, as it will be deployed. */
-const held = () => editor.page.evaluate(() => {
-  const node = RED.nodes.node('ttn-guard-devices')
-  return { valid: node.valid, ...RED.nodes.convertNode(node, false) }
-})
+const marked = () => editor.marked()
+const held = () => editor.held('ttn-guard-devices')
 
-async function open() {
-  const { page } = editor
-  await page.evaluate(() => RED.workspaces.show('ttn-guard'))
-  await page.dblclick(`${GUARD} .red-ui-flow-node`)
-  // It is built step by step; a click, even on trial, waits until the dialog can be used.
-  await page.click('#node-dialog-ok', { trial: true })
-}
-
-async function close(ok) {
-  const { page } = editor
-  await page.click(ok ? '#node-dialog-ok' : '#node-dialog-cancel')
-  await page.waitForSelector('.red-ui-tray', { state: 'detached' })
-}
+const open = () => editor.openNode('ttn-guard', GUARD)
+const close = (ok) => editor.closeNode(ok)
 
 test('the palette, the help and the example are there', async () => {
   const { page } = editor

@@ -12,31 +12,12 @@ const note = async (name) => {
   const element = editor.page.locator(`#ttn-headers-${name}-note`)
   return { text: await element.innerText(), wrong: (await element.getAttribute('class')).includes('ttn-wrong') }
 }
-/** Enters a text; the editor checks it when a key goes up. */
-async function fill(name, text) {
-  await editor.page.fill(field(name), text)
-  await editor.page.press(field(name), 'End')
-}
-const marked = () => editor.page.evaluate(() => $('.input-error:visible').toArray().map(({ id }) => id.split('-').pop()))
-/** The node as the editor holds it, as it will be deployed. */
-const held = () => editor.page.evaluate(() => {
-  const node = RED.nodes.node('ttn-auth-headers-put')
-  return { valid: node.valid, ...RED.nodes.convertNode(node, false) }
-})
+const fill = (name, text) => editor.enter(field(name), text)
+const marked = () => editor.marked()
+const held = () => editor.held('ttn-auth-headers-put')
 
-async function open() {
-  const { page } = editor
-  await page.evaluate(() => RED.workspaces.show('ttn-auth-headers'))
-  await page.dblclick(`${PUT} .red-ui-flow-node`)
-  // It is built step by step; a click, even on trial, waits until the dialog can be used.
-  await page.click('#node-dialog-ok', { trial: true })
-}
-
-async function close(ok) {
-  const { page } = editor
-  await page.click(ok ? '#node-dialog-ok' : '#node-dialog-cancel')
-  await page.waitForSelector('.red-ui-tray', { state: 'detached' })
-}
+const open = () => editor.openNode('ttn-auth-headers', PUT)
+const close = (ok) => editor.closeNode(ok)
 
 test('the palette, the help and the example are there', async () => {
   const { page } = editor

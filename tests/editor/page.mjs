@@ -48,21 +48,53 @@ export class EditorPage {
     await page.waitForSelector('#red-ui-clipboard-dialog-ok', { state: 'hidden' })
   }
 
+  /** Opens a node's dialog, on the tab where it is. */
+  async openNode(tab, node) {
+    const { page } = this
+    await page.evaluate((id) => RED.workspaces.show(id), tab)
+    await page.dblclick(`${node} .red-ui-flow-node`)
+    // It is built step by step; a click, even on trial, waits until the dialog can be used.
+    await page.click('#node-dialog-ok', { trial: true })
+  }
+
+  async closeNode(ok) {
+    const { page } = this
+    await page.click(ok ? '#node-dialog-ok' : '#node-dialog-cancel')
+    await page.waitForSelector('.red-ui-tray', { state: 'detached' })
+  }
+
+  /** Enters a text; the editor checks it when a key goes up. */
+  async enter(field, text) {
+    await this.page.fill(field, text)
+    await this.page.press(field, 'End')
+  }
+
+  /** The fields that are marked as wrong. */
+  marked() {
+    return this.page.evaluate(() => $('.input-error:visible').toArray().map(({ id }) => id.split('-').pop()))
+  }
+
+  /** A node as the editor holds it, as it will be deployed. */
+  held(id) {
+    return this.page.evaluate((wanted) => {
+      const node = RED.nodes.node(wanted)
+      return { valid: node.valid, ...RED.nodes.convertNode(node, false) }
+    }, id)
+  }
+
   /** Opens a request node's dialog, then its network's. */
   async openNetwork(request) {
     const { page } = this
     await page.dblclick(`${request} .red-ui-flow-node`)
     await page.click('#node-input-btn-network-edit')
     await page.waitForSelector('#node-config-dialog-ok')
-    // It is built step by step; a click, even on trial, waits until the dialog can be used.
     await page.click('#node-config-dialog-ok', { trial: true })
   }
 
   async closeDialogs(ok) {
     const { page } = this
     await page.click(ok ? '#node-config-dialog-ok' : '#node-config-dialog-cancel')
-    await page.click(ok ? '#node-dialog-ok' : '#node-dialog-cancel')
-    await page.waitForSelector('.red-ui-tray', { state: 'detached' })
+    await this.closeNode(ok)
   }
 
   async deploy() {

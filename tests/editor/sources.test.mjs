@@ -15,23 +15,14 @@ const editor = withEditor()
 
 const field = (name) => `#node-config-input-${name}`
 const note = (name) => editor.page.innerText(`#ttn-${name}-note`)
-/** Enters a text; the editor checks it when a key goes up. */
-async function fill(name, text) {
-  await editor.page.fill(field(name), text)
-  await editor.page.press(field(name), 'End')
-}
+const fill = (name, text) => editor.enter(field(name), text)
 const choose = (name, value) => editor.page.selectOption(field(name), value)
 const kind = (value) => editor.page.check(`input[name=ttn-kind][value=${value}]`)
-/** The fields that are marked as wrong. */
-const marked = () => editor.page.evaluate(() => $('.input-error:visible').toArray().map(({ id }) => id.split('-').pop()))
+const marked = () => editor.marked()
 /** The parts of the dialog that are shown. */
 const parts = () => editor.page.evaluate(() => [...new Set($('.ttn-part:visible').toArray().map((part) => $(part).data('for')))])
 const stored = async (id) => (await fetch(`${editor.nodeRed.url}credentials/ttn-credentials/${id}`)).json()
-/** A network as the editor holds it, as it will be deployed. */
-const held = (id) => editor.page.evaluate((wanted) => {
-  const node = RED.nodes.node(wanted)
-  return { valid: node.valid, ...RED.nodes.convertNode(node, false) }
-}, id)
+const held = (id) => editor.held(id)
 
 /** Shows the exchange's tab, whose nodes are not drawn before. */
 async function showExchange() {

@@ -16,7 +16,7 @@ const [, walk] = /^### Your own Node-RED[^\n]*\n(.*?)\n#/ms.exec(readme)
 const [, command] = /^```sh\n(.*?)\n```$/ms.exec(walk)
 /** Each step's words in bold, which are what the editor shows, and its picture. */
 const steps = walk.split(/^\d+\. /m).slice(1).map((text) => ({
-  words: [...text.matchAll(/\*\*(.+?)\*\*/g)].map(([, word]) => word),
+  words: [...text.matchAll(/\*\*(.+?)\*\*/gs)].map(([, word]) => word.replace(/\s+/g, ' ')),
   picture: /!\[.*?\]\(docs\/images\/(.+?)\)/.exec(text)?.[1],
 }))
 
