@@ -10,7 +10,7 @@ import { flow, helper, load, network, send, shows, withSandbox } from './support
 const require = createRequire(import.meta.url)
 const { Problem, toNodeError } = require('../../node/nodes/lib/problem.js')
 const { plan } = require('../../node/nodes/lib/request.js')
-const { withScheme } = require('../../node/nodes/lib/network.js')
+const { withScheme } = require('../../node/nodes/lib/setting.js')
 const sandbox = withSandbox()
 
 /** A server that answers each request with what it was sent. */

@@ -9,7 +9,7 @@ import { flow, helper, load, network, send } from './support.mjs'
 
 const require = createRequire(import.meta.url)
 const { join, route } = require('../../node/nodes/lib/path.js')
-const { withScheme } = require('../../node/nodes/lib/network.js')
+const { withScheme } = require('../../node/nodes/lib/setting.js')
 
 const TRICKS = [
   '', 'applications', 'http://evil.example/', '//evil.example', '///evil.example', '/\\evil.example', '\\\\evil.example',

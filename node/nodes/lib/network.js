@@ -202,4 +202,4 @@ class Network {
   }
 }
 
-module.exports = { Network, withScheme };
+module.exports = { Network };
