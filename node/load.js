@@ -1,5 +1,5 @@
 'use strict'
-// Finds the addon: built in this folder, or in the optional package of this platform.
+// Finds the addon: built in this folder, or in the optional package of this platform. What to do where there is none: no-addon.js.
 
 const { existsSync } = require('node:fs')
 const { join } = require('node:path')
@@ -21,43 +21,56 @@ function isMusl() {
   const loader = LOADERS[process.arch]
   // Seldom there, and then Node may be linked with glibc all the same.
   if (loader && !existsSync(`/lib/ld-musl-${loader}.so.1`)) return false
-  // The report names glibc's version where Node runs on glibc. It takes longer than all the rest of loading, without the
-  // network part, which would take name look-ups.
+  return !glibcVersion()
+}
+
+/**
+ * Of the glibc that Node runs on; undefined where that is none. It takes longer than all the rest of loading, and would take
+ * name look-ups, were the report's network part not left out.
+ */
+function glibcVersion() {
   const report = process.report
   const before = report.excludeNetwork
   report.excludeNetwork = true
   try {
-    return !report.getReport().header.glibcVersionRuntime
+    return report.getReport().header.glibcVersionRuntime
   } finally {
     report.excludeNetwork = before
   }
 }
 
+/**
+ * Whether the processor is older than what the addon for 32-bit ARM is built for: it would end Node by a signal. Node was built
+ * for ARMv6 on newer ones, too, by Raspberry Pi OS, so its own `arm_version` does not tell.
+ */
+const isOldArm = () => process.arch === 'arm' && /^armv[1-6]/.test(require('node:os').machine())
+
 function load() {
   const name = target()
   const local = join(__dirname, `ttn-auth.${name}.node`)
+  if (existsSync(local)) return attempt(local, (cause) => explain().broken(local, cause))
+  if (isOldArm()) throw explain().oldArm(name)
   const packaged = `@thingskey/ttn-auth-${name}`
-  if (existsSync(local)) {
-    return attempt(local, `${local} is there, but Node cannot load it`, 'Build it again on this machine: npm run build.')
-  }
+  let path
   try {
-    require.resolve(packaged)
+    path = require.resolve(packaged)
   } catch {
-    throw new Error(
-      `@thingskey/ttn-auth has no addon for ${name} (Node ${process.version}). ` +
-        `Install ${packaged}, without --omit=optional; where there is no such package, or in a clone of the ` +
-        'repository, build it: npm run build (needs Rust).',
-    )
+    throw explain().missing(name)
   }
-  return attempt(packaged, `${packaged} is installed, but Node cannot load it`, `Install it again: npm install ${packaged}.`)
+  const addon = attempt(path, (cause) => explain().unloadable(packaged, cause))
+  const { version } = require('../package.json')
+  if (addon.VERSION !== version) throw explain().otherVersion(packaged, addon.VERSION, version)
+  return addon
 }
 
-function attempt(path, problem, remedy) {
+const explain = () => require('./no-addon.js')
+
+function attempt(path, problem) {
   try {
     return require(path)
   } catch (cause) {
-    throw new Error(`${problem}: ${cause.message}. ${remedy}`, { cause })
+    throw problem(cause)
   }
 }
 
-module.exports = { load, target }
+module.exports = { glibcVersion, load, target }

@@ -1,11 +1,9 @@
 // The package as others load it: require, import, and the same names as in index.d.ts.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 import * as imported from '@thingskey/ttn-auth'
@@ -46,31 +44,4 @@ test('the codes in index.d.ts are those of the core', () => {
   const union = /export type AuthErrorCode =\n([\s\S]*?)\n\n/.exec(types)[1]
   assert.deepEqual([...union.matchAll(/'(\w+)'/g)].map(([, code]) => code), core)
   assert.ok(core.length > 20)
-})
-
-const scratch = mkdtempSync(join(tmpdir(), 'ttn-auth-'))
-after(() => rmSync(scratch, { recursive: true, force: true }))
-
-/** The package without its addon, and how loading it ends. */
-function loadWithout(prepare) {
-  cpSync(join(root, 'package.json'), join(scratch, 'package.json'))
-  cpSync(join(root, 'node'), join(scratch, 'node'), { recursive: true, filter: (path) => !path.endsWith('.node') })
-  const code = `${prepare}; require(${JSON.stringify(join(scratch, 'node', 'index.js'))})`
-  return spawnSync(process.execPath, ['-e', code], { encoding: 'utf8', cwd: scratch }).stderr
-}
-
-test('where there is no addon, the error says for which platform and what to do', () => {
-  assert.match(loadWithout(''), new RegExp(`no addon for ${process.platform}-${process.arch}.*npm run build`))
-  const riscv = loadWithout(`Object.defineProperty(process, 'arch', { value: 'riscv64' })`)
-  assert.match(riscv, /no addon for \w+-riscv64.*Install @thingskey\/ttn-auth-\w+-riscv64/)
-  const windows = loadWithout(`Object.defineProperty(process, 'platform', { value: 'win32' })`)
-  assert.match(windows, /no addon for win32-\w+-msvc/)
-})
-
-test('an addon that cannot be loaded is named, with the reason', () => {
-  const prepare = `
-    const { target } = require('./node/load.js')
-    require('node:fs').writeFileSync('node/ttn-auth.' + target() + '.node', 'junk')
-  `
-  assert.match(loadWithout(prepare), /ttn-auth\.[\w-]+\.node is there, but Node cannot load it: .*npm run build/s)
 })
