@@ -21,7 +21,7 @@ export function notices(triple) {
   return `${[
     intro(triple, crates),
     ...[...texts(crates)].map(({ of, text }) => `${RULE}\n${of.join(', ')}\n${RULE}\n\n${text}`),
-    ...silent.map((crate) => `${RULE}\n${title(crate)}\n${RULE}\n\n${withoutText(crate)}`),
+    ...silent.map((crate) => `${RULE}\n${crate.id}\n${RULE}\n\n${withoutText(crate)}`),
   ].join('\n\n')}\n`
 }
 
@@ -31,7 +31,7 @@ function intro(triple, crates) {
 The addon of @thingskey/ttn-auth for ${triple} is built from its own sources, under the MIT licence, from
 the crates below, and from Rust's standard library (The Rust Project Developers; MIT OR Apache-2.0).
 
-${crates.map((crate) => `${title(crate)}: ${crate.license ?? 'see its licence below'}`).join('\n')}`
+${crates.map((crate) => `${crate.id}: ${crate.license ?? 'see its licence below'}`).join('\n')}`
 }
 
 /** Each text once, with the crates that have it. */
@@ -43,7 +43,7 @@ function texts(crates) {
       const key = text.replace(/\s+/g, ' ').trim()
       if (!found.has(key)) found.set(key, { of: [], text })
       const { of } = found.get(key)
-      if (!of.includes(title(crate))) of.push(title(crate))
+      if (!of.includes(crate.id)) of.push(crate.id)
     }
   }
   return found.values()
@@ -63,10 +63,6 @@ function licences({ folder, licenseFile }, within = '') {
 function withoutText({ name, license, authors, repository }) {
   const by = authors.length > 0 ? ` by ${authors.join(', ')}` : ''
   return `${name} comes without a licence file. It is${by}, under ${license}${repository ? `, from ${repository}` : ''}.`
-}
-
-function title({ name, version }) {
-  return `${name} ${version}`
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
