@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -82,10 +82,14 @@ test('a port that is taken is an error, not a crash', async (t) => {
 const run = (...args) => spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', timeout: 30_000 })
 
 test('help and version', () => {
-  for (const args of [['--help'], ['sandbox', '--help']]) {
+  for (const [args, names] of [
+    [['--help'], ['sandbox', 'inspect', '--json', 'NO_COLOR']],
+    [['sandbox', '--help'], ['--json', '--rate-limit', '--journal', '--grpc-port', '--discovery-port']],
+    [['--help', 'inspect'], ['--json', '--kind', '--secret-file', '--secret-env', 'TTN_SECRET']],
+  ]) {
     const { status, stdout } = run(...args)
     assert.equal(status, 0)
-    for (const option of ['--json', '--rate-limit', '--journal', '--grpc-port', '--discovery-port']) assert.ok(stdout.includes(option), option)
+    for (const name of names) assert.ok(stdout.includes(name), name)
   }
   assert.match(run('--version').stdout, /^\d+\.\d+\.\d+\n$/)
 })
@@ -95,7 +99,7 @@ test('wrong arguments end with 2 and say what is wrong', () => {
     [[], /no command/],
     [['server'], /unknown argument "server"/],
     [['sandbox', 'sandbox'], /unknown argument "sandbox"/],
-    [['sandbox', '--nope'], /--nope/],
+    [['sandbox', '--nope'], /unknown option --nope\n/],
     [['sandbox', '--grpc-port'], /--grpc-port/],
     [['sandbox', '--grpc-port', 'x'], /--grpc-port needs a port from 0 .*, not "x"/],
     [['sandbox', '--grpc-port', '70000'], /--grpc-port needs a port from 0 \(any free one\) to 65535, not "70000"/],
@@ -109,7 +113,7 @@ test('wrong arguments end with 2 and say what is wrong', () => {
     const { status, stdout, stderr } = run(...args)
     assert.equal(status, 2, stderr)
     assert.match(stderr, message)
-    assert.match(stderr, /Try: npx ttn-auth --help/)
+    assert.match(stderr, args[0] === 'sandbox' ? /Try: npx ttn-auth sandbox --help/ : /Try: npx ttn-auth --help/)
     assert.equal(stdout, '')
   }
 })
@@ -120,14 +124,15 @@ function copy(t, prepare) {
   t.after(() => rmSync(folder, { recursive: true }))
   for (const name of ['node', 'scripts']) mkdirSync(join(folder, name))
   copyFileSync(cli, join(folder, 'node', 'cli.js'))
+  cpSync(join(root, 'node', 'cli'), join(folder, 'node', 'cli'), { recursive: true })
   if (prepare) writeFileSync(join(folder, 'scripts', 'prepare.mjs'), prepare)
   return join(folder, 'node', 'cli.js')
 }
 
 test('what is installed names the package; in a clone the bare name works', (t) => {
   const usage = (path) => spawnSync(process.execPath, [path, '--help'], { encoding: 'utf8' }).stdout.split('\n')[0]
-  assert.equal(usage(copy(t)), 'Usage: npx @thingskey/ttn-auth sandbox [options]')
-  assert.equal(usage(cli), 'Usage: npx ttn-auth sandbox [options]')
+  assert.equal(usage(copy(t)), 'Usage: npx @thingskey/ttn-auth <command> [options]')
+  assert.equal(usage(cli), 'Usage: npx ttn-auth <command> [options]')
 })
 
 const BUILDING = `import { spawnSync } from 'node:child_process'
