@@ -89,6 +89,7 @@ function stagePlatform(folder, { triple, platform, arch, abi, system }, addons) 
     os: [system],
     cpu: [arch],
     libc,
+    type: 'commonjs',
     main: addonOf(platform),
     files: [addonOf(platform), 'THIRD-PARTY-NOTICES'],
   })
