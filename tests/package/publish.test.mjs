@@ -1,19 +1,18 @@
 // What the release workflow publishes, published to a real npm registry on loopback, and installed from it.
 import assert from 'node:assert/strict'
-import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { pack, targets } from '../../scripts/pack.mjs'
+import { targets } from '../../scripts/pack.mjs'
 import { root } from '../../scripts/prepare.mjs'
 import { readPackages } from '../../scripts/release/packages.mjs'
+import { NAME, PLATFORM, packed } from './packed.mjs'
 import { startRegistry } from './registry.mjs'
 
-const { name: NAME, version: VERSION } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-const HOST = createRequire(import.meta.url)('../../node/load.js').target()
+const { version: VERSION } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const PLATFORMS = targets.map(({ platform }) => `${NAME}-${platform}`)
 
 const scratch = mkdtempSync(join(tmpdir(), 'ttn-publish-'))
@@ -21,14 +20,11 @@ const packages = join(scratch, 'packages')
 let registry
 
 before(async () => {
-  mkdirSync(join(scratch, 'addons'))
-  const addon = `ttn-auth.${HOST}.node`
-  const [from, to] = [join(root, 'node', addon), join(scratch, 'addons', addon)]
-  // A third of it is debug information, which takes seconds to pack.
-  if (spawnSync('strip', ['-g', '-o', to, from]).status !== 0) cpSync(from, to)
-  await pack({ addons: join(scratch, 'addons'), out: packages, debug: true })
+  mkdirSync(packages)
+  const made = await packed()
+  for (const { file } of [made.package, made.addon]) cpSync(file, join(packages, basename(file)))
   // Those of other platforms are not built here: they have everything but the addon.
-  for (const { platform, system, arch, abi } of targets.filter(({ platform }) => platform !== HOST)) {
+  for (const { platform, system, arch, abi } of targets.filter(({ platform }) => platform !== PLATFORM)) {
     const libc = system === 'linux' ? { libc: [abi.startsWith('musl') ? 'musl' : 'glibc'] } : {}
     packOther(platform, { name: `${NAME}-${platform}`, version: VERSION, os: [system], cpu: [arch], ...libc })
   }
@@ -85,13 +81,13 @@ test('an empty folder gets the package and the addon of its platform, which work
   const { code, stderr } = await run('npm', ['install', '--no-audit', '--no-fund', NAME], { cwd: folder })
   assert.equal(code, 0, stderr)
   const scope = NAME.split('/')[0]
-  assert.deepEqual(readdirSync(join(folder, 'node_modules', scope)).sort(), ['ttn-auth', `ttn-auth-${HOST}`])
+  assert.deepEqual(readdirSync(join(folder, 'node_modules', scope)).sort(), ['ttn-auth', `ttn-auth-${PLATFORM}`])
   const script = `const { Credentials } = require('${NAME}'); console.log(Credentials.accessKey('issuer.secret').kind)`
   assert.deepEqual(await run(process.execPath, ['-e', script], { cwd: folder }), { code: 0, stdout: 'access-key\n', stderr: '' })
 })
 
 test('what is published with other contents is not taken for a success', async () => {
-  const other = targets.find(({ platform }) => platform !== HOST).platform
+  const other = targets.find(({ platform }) => platform !== PLATFORM).platform
   packOther(other, { ...JSON.parse(readFileSync(join(scratch, other, 'package', 'package.json'), 'utf8')), description: 'rebuilt' })
   const { code, stderr } = await publish()
   assert.equal(code, 1)
@@ -109,7 +105,7 @@ test('a platform that is missing, and one too many, are named before anything is
   packOther('freebsd-x64', { name: `${NAME}-freebsd-x64`, version: VERSION })
   assert.match((await publish()).stderr, /has @thingskey\/ttn-auth-freebsd-x64@\S+, which .+ does not ask for/)
   rmSync(fileOf('freebsd-x64'))
-  rmSync(fileOf(targets.find(({ platform }) => platform !== HOST).platform))
+  rmSync(fileOf(targets.find(({ platform }) => platform !== PLATFORM).platform))
   assert.match((await publish()).stderr, /lacks @thingskey\/ttn-auth-\S+@/)
   assert.equal(registry.puts.length, before)
 })
