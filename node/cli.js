@@ -9,6 +9,8 @@ const { prepare } = require('./cli/prepare.js')
 const COMMANDS = {
   sandbox: ['a stand-in V2 network on this machine, to try things out and to test with', () => require('./cli/sandbox.js')],
   inspect: ['what a bearer token or an access key says of itself, and what looks wrong', () => require('./cli/inspect.js')],
+  check: ['whether a network takes a credential, over gRPC and over HTTP, and what to do', () => require('./cli/check.js')],
+  exchange: ['an access key\'s bearer token, from its account server', () => require('./cli/exchange.js')],
 }
 
 const HELP = `Usage: ${COMMAND} <command> [options]

@@ -43,10 +43,12 @@ function parse(args, options) {
   }
 }
 
-/** The value of an option that is needed. */
-function needed(values, name, what) {
-  if (!values[name]) throw new UsageError(`--${name} is missing: ${what}`)
-  return values[name]
+/** The application of `--app-id`. A text that is none goes nowhere, and is not repeated. */
+function applicationId(values, what) {
+  const id = values['app-id']
+  if (id === undefined) throw new UsageError(`--app-id is missing: ${what}`)
+  if (/^[a-z0-9_-]{1,36}$/.test(id)) return id
+  throw new UsageError('--app-id is no application\'s id: up to 36 lower-case letters, digits, dashes and underscores')
 }
 
 /** The longest time limit, in seconds. */
@@ -61,4 +63,4 @@ function milliseconds(values, name, seconds) {
   return Number(text) * 1000
 }
 
-module.exports = { COMMAND, FLAG, TEXT, UsageError, milliseconds, needed, parse, refused, unknownArgument }
+module.exports = { COMMAND, FLAG, TEXT, UsageError, applicationId, milliseconds, parse, refused, unknownArgument }

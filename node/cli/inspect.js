@@ -15,8 +15,7 @@ const HELP = `Usage: ${COMMAND} inspect [options] [-|TOKEN]
 Says what a bearer token or an access key is, what it says of itself, and what looks wrong with it. Nothing is sent, and
 nothing verified: only a server can tell whether it is good (${COMMAND} check).
 
-${secret.HELP}  TOKEN                  as an argument, for tokens that have expired: it stays in the shell's history and in the list
-                         of processes
+${secret.HELP}  TOKEN                  an argument: it stays in the shell's history and in the list of processes
 
 Options:
   --kind KIND            bearer-token or access-key (default: as its shape tells)
@@ -24,6 +23,8 @@ Options:
                          "code", "message", "hint"}]}
   --help                 print this
   --version              print the version
+
+Example: ${COMMAND} inspect --secret-file token.txt
 
 Ends with 0 if it looks good, 1 if something is wrong with it (a note alone is not), 2 for wrong arguments.
 `

@@ -31,6 +31,9 @@ const WORDS = [
   ['as `ca`', 'with --ca FILE'],
   ['allow plaintext explicitly (allow_insecure / allowInsecure)', 'allow plaintext with --allow-insecure'],
   ['allow more time', 'allow more time with --timeout'],
+  ['accountServer', '--account-server'],
+  ['give the address of this one', 'give the address of this one with --account-server'],
+  ['give it without exchange', 'give it without --exchange'],
   ['say that it is an access key', 'say so: --kind access-key'],
 ]
 

@@ -11,11 +11,11 @@ const VARIABLE = 'TTN_SECRET'
 
 const OPTIONS = { 'secret-file': TEXT, 'secret-env': TEXT }
 
-const HELP = `Where the credential comes from, the first of these that is given:
+const HELP = `Where the credential comes from:
   --secret-file FILE     a file
   --secret-env NAME      an environment variable
   -                      standard input
-                         otherwise the environment variable ${VARIABLE}, or else standard input, if it is no terminal
+  otherwise              the environment variable ${VARIABLE}, or standard input where that is no terminal
 `
 
 const HOW = `Name a file with --secret-file or an environment variable with --secret-env, set ${VARIABLE}, or pipe it in.`
@@ -50,6 +50,14 @@ async function originOf({ 'secret-file': file, 'secret-env': variable }, dash) {
     process.stderr.write('Paste the credential, and end it with Enter and Ctrl-D:\n')
   }
   return { bytes: await bytesOf(process.stdin, 'standard input'), from: 'standard input' }
+}
+
+/** Another secret, in the file or the variable that `--<name>-file` or `--<name>-env` names. */
+async function readOther(values, name) {
+  const [file, variable] = [`--${name}-file`, `--${name}-env`]
+  const isFile = values[file.slice(2)] !== undefined
+  const bytes = isFile ? await fileBytes(values[file.slice(2)], file) : variableBytes(values[variable.slice(2)], variable)
+  return decoded(bytes, isFile ? `the file of ${file}` : `the variable of ${variable}`).trim()
 }
 
 /** Its name is not repeated: it may be the secret, given in the wrong place. */
@@ -97,4 +105,4 @@ function decoded(bytes, what) {
   }
 }
 
-module.exports = { HELP, HOW, LONGEST, OPTIONS, VARIABLE, readFile, readSecret, refuseArguments, variableBytes }
+module.exports = { HELP, HOW, LONGEST, OPTIONS, VARIABLE, readFile, readOther, readSecret, refuseArguments }

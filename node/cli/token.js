@@ -72,7 +72,7 @@ async function unreadable(token) {
   for (const [name, value] of Object.entries(claims.value).slice(0, 100)) {
     if (await reader.refusal(`${encode('{"alg":"ES256"}')}.${encode(JSON.stringify({ [name]: value }))}.`)) odd.push(name)
   }
-  return odd.length > 0 ? `its claim ${odd.join(', ')} is not of the expected form` : refusal
+  return odd.length > 0 ? `claims that are not of the expected form: ${odd.join(', ')}` : refusal
 }
 
 module.exports = { contentOf, unreadable }

@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { COMMAND, folder, run, start } from './cli-support.mjs'
+import { COMMAND, each, folder, run, start } from './cli-support.mjs'
 import { withSandbox } from './support.mjs'
 
 const require = createRequire(import.meta.url)
@@ -110,7 +110,7 @@ test('what is no credential, or not a whole one', async () => {
     [token('{"iss":"a","sub":"x","iss":"b"}'), /a name occurs twice in its claims/],
     [token('{"iss":"a","apps":{"x":[],"x":["devices"]}}'), /a name occurs twice in its claims/],
     [token(good, '{"alg":"ES256","alg":"none"}'), /a name occurs twice in its header/],
-    [token({ ...good, exp: 'tomorrow', iat: [] }), /its claim exp, iat is not of the expected form/],
+    [token({ ...good, exp: 'tomorrow', iat: [] }), /claims that are not of the expected form: exp, iat/],
     [token({ ...good, iss: undefined }), /it names no issuer/],
     [token(good, { alg: 'XX256' }), /signing method \(alg\) is unavailable/],
     [token(good, { alg: 7 }), /not a JSON object with an alg/],
@@ -170,14 +170,14 @@ test('the command: from standard input, a file, a variable; what it ends with', 
   const file = join(folder, 'secret')
   writeFileSync(file, `${bearerToken}\n`)
   const expired = sandbox().mintToken({ kind: 'expired' })
-  for (const [args, options, status, from] of [
+  await each([
     [['inspect'], { input: `${bearerToken}\n` }, 0, 'standard input'],
     [['inspect', '-'], { input: accessKey, env: { TTN_SECRET: expired } }, 0, 'standard input'],
     [['inspect', '--secret-file', file], {}, 0, 'the file of --secret-file'],
     [['inspect', '--secret-env', 'MINE'], { env: { MINE: expired } }, 1, 'the environment variable of --secret-env'],
     [['inspect'], { env: { TTN_SECRET: expired } }, 1, 'the environment variable TTN_SECRET'],
     [['inspect'], { input: 'hunter2' }, 1, 'standard input'],
-  ]) {
+  ], async (args, options, status, from) => {
     const secrets = [bearerToken, accessKey.split('.')[1], expired.slice(-20), 'hunter2']
     const ended = await run(args, { ...options, secrets })
     assert.deepEqual([ended.status, ended.stderr], [status, ''], ended.stdout)
@@ -186,7 +186,7 @@ test('the command: from standard input, a file, a variable; what it ends with', 
     assert.equal(stdout.indexOf('\n'), stdout.length - 1)
     const { good, verified, findings } = JSON.parse(stdout)
     assert.deepEqual([good, verified, findings.some(({ level }) => level === 'wrong')], [status === 0, false, status === 1])
-  }
+  })
 })
 
 test('a token as an argument: done, with a word on where it stays', async () => {
@@ -204,7 +204,7 @@ test('what is wrong with the arguments, or with where the credential should be',
   writeFileSync(join(folder, 'binary'), Buffer.from([0xff, 0xfe, 0x74, 0x00]))
   writeFileSync(join(folder, 'long'), 'x'.repeat(70_000))
   const file = (name) => ['--secret-file', join(folder, name)]
-  for (const [args, message, options] of [
+  await each([
     [['inspect'], /there is nothing in standard input\n.*pipe it in/],
     [['inspect'], /standard input is longer than 64 KiB/, { input: 'x'.repeat(1e6) }],
     [['inspect'], /standard input is not text in UTF-8/, { input: Buffer.from([0xff]) }],
@@ -227,12 +227,12 @@ test('what is wrong with the arguments, or with where the credential should be',
     [['inspect', `--json=${secret}`], /--json/],
     [[secret], /unknown argument, not shown/],
     [[secret, 'inspect'], /unknown argument, not shown/],
-  ]) {
+  ], async (args, message, options) => {
     const { status, stdout, stderr } = await run(args, { ...options, secrets: ['hunter2'] })
     assert.deepEqual([status, stdout], [2, ''], stderr)
     assert.match(stderr, message)
     assert.match(stderr, /^Try: npx @thingskey\/ttn-auth (inspect )?--help$/m)
-  }
+  })
 })
 
 /** Runs it on a terminal of its own; `keys` are what is typed there. */
@@ -274,8 +274,9 @@ test('output that nobody reads, output that cannot be written, Ctrl-C', async ()
   child.stdin.end('hunter2')
   assert.deepEqual(await once(child, 'exit'), [1, null])
 
-  const full = spawnSync('sh', ['-c', 'exec "$@" > /dev/full', 'sh', process.execPath, ...COMMAND, 'inspect'], { input: sandbox().bearerToken, encoding: 'utf8' })
-  assert.deepEqual([full.status, full.stderr], [1, 'ttn-auth: the output cannot be written (ENOSPC)\n'])
+  // Its standard output is open for reading only.
+  const unwritten = spawnSync('sh', ['-c', 'exec "$@" 1< package.json', 'sh', process.execPath, ...COMMAND, 'inspect'], { cwd: folder, input: sandbox().bearerToken, encoding: 'utf8' })
+  assert.deepEqual([unwritten.status, unwritten.stderr], [1, 'ttn-auth: the output cannot be written (EBADF)\n'])
 
   for (const signal of ['SIGINT', 'SIGTERM']) {
     // Its standard input never ends.

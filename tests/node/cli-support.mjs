@@ -3,11 +3,14 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+
+import { bulk } from '../../node/index.js'
 
 /** The package without the repository's scripts, so that no run looks whether there is something to build. */
 export const folder = mkdtempSync(join(tmpdir(), 'ttn-auth-cli-'))
@@ -34,4 +37,17 @@ export async function run(args, { input = '', env, secrets = [] } = {}) {
   for (const secret of secrets) assert.ok(!(stdout + stderr).includes(secret), `a secret is shown: ${args}`)
   assert.doesNotMatch(stdout + stderr, /^\s+at /m, args.join(' '))
   return { status: child.exitCode, stdout, stderr }
+}
+
+/** Does this for each row of a table, a few at once. */
+export async function each(table, task) {
+  for (const { reason } of await bulk(table, (row) => task(...row), { concurrency: 4 })) if (reason) throw reason
+}
+
+/** A server that listens, and never answers. */
+export async function silent(t) {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return { server, host: `127.0.0.1:${server.address().port}` }
 }

@@ -83,7 +83,7 @@ const run = (...args) => spawnSync(process.execPath, [cli, ...args], { encoding:
 
 test('help and version', () => {
   for (const [args, names] of [
-    [['--help'], ['sandbox', 'inspect', '--json', 'NO_COLOR']],
+    [['--help'], ['sandbox', 'inspect', 'check', 'exchange', '--json', 'NO_COLOR']],
     [['sandbox', '--help'], ['--json', '--rate-limit', '--journal', '--grpc-port', '--discovery-port']],
     [['--help', 'inspect'], ['--json', '--kind', '--secret-file', '--secret-env', 'TTN_SECRET']],
   ]) {
