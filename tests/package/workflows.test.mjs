@@ -74,6 +74,12 @@ test('every command runs here as well, or sets the machine up', () => {
   assert.deepEqual(strange, [])
 })
 
+test('the oldest Rust is the one that Cargo.toml promises', () => {
+  const [, promised] = /^rust-version = "(.+)"$/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))
+  const installed = values('run').map(({ value }) => /^rustup toolchain install (\S+)/.exec(value)?.[1]).filter(Boolean)
+  assert.deepEqual(installed, [promised])
+})
+
 test('every job has a time limit and its own permissions; what publishes waits for an environment; no secret is used', () => {
   const jobs = workflows.flatMap(({ name, text }) => text.split(/^jobs:\n/m)[1].split(/^ {2}(?=\w+:\n)/m).filter(Boolean).map((job) => ({ name, job })))
   assert.ok(jobs.length >= 10)
@@ -81,7 +87,7 @@ test('every job has a time limit and its own permissions; what publishes waits f
     const title = `${name}: ${job.split('\n')[0]}`
     assert.match(job, /^ {4}timeout-minutes: \d+$/m, title)
     assert.match(job, /^ {4}permissions:\n/m, title)
-    const publishes = /release:(npm|github)|release:crate -- --no-verify/.test(job) && !/--dry-run/.test(job)
+    const publishes = /release:(npm|crate)/.test(job) && !/--dry-run/.test(job)
     assert.equal(/^ {4}environment: release$/m.test(job), publishes, title)
     // What builds runs strangers' code, which must not be able to publish.
     if (/id-token: write|contents: write/.test(job)) assert.doesNotMatch(job, /npm (ci|test|run (?!release:))/, title)
