@@ -26,6 +26,9 @@ function toLine(value) {
 /** In colour if the stream is a terminal that has some, unless NO_COLOR says no; FORCE_COLOR says yes. */
 const coloured = (format, text, stream = process.stdout) => styleText(format, text, { stream })
 
+/** The longest message, in characters. Those on an addon that cannot be loaded have a system's words in them. */
+const LONGEST = 2000
+
 /** What words of the library's are on the command line. */
 const WORDS = [
   ['as `ca`', 'with --ca FILE'],
@@ -52,9 +55,8 @@ function fail(error, { command, json } = {}) {
   const isUsage = error instanceof UsageError
   if (json && !isUsage) process.stderr.write(toLine({ error: toJson(error) }))
   else {
-    // Node tells more below, of a module that is missing for example.
-    const [first] = error.message.split('\n')
-    process.stderr.write(`ttn-auth: ${printable(worded(first))}\n${error.hint ? `${printable(worded(error.hint))}\n` : ''}`)
+    const message = worded(error.message).replace(/\s*\n\s*/g, ' ')
+    process.stderr.write(`ttn-auth: ${printable(message, LONGEST)}\n${error.hint ? `${printable(worded(error.hint))}\n` : ''}`)
     if (isUsage) process.stderr.write(`Try: ${[COMMAND, command, '--help'].filter(Boolean).join(' ')}\n`)
   }
   return isUsage ? STATUS.usage : STATUS.failed

@@ -13,9 +13,11 @@ const FILES = {
   '': 'LICENSE README.md index.d.ts package.json',
   'examples/node-red/': 'ttn-auth-headers.json ttn-credentials.json ttn-guard.json ttn-request.json',
   'node/':
-    'bridge.js bulk.js claims.js cli.js error.js express.js fastify.js flat.js grpc-server.js guard.js hooks.js index.js load.js ' +
+    'bridge.js bulk.js check.js claims.js cli.js error.js express.js fastify.js flat.js grpc-server.js guard.js hooks.js index.js load.js ' +
     'no-addon.js presented.js request.js seen.js',
-  'node/cli/': 'arguments.js findings.js inspect.js output.js prepare.js sandbox.js secret.js span.js token.js',
+  'node/cli/':
+    'account.js arguments.js check.js exchange.js findings.js inspect.js limit.js output.js prepare.js sandbox.js secret.js span.js ' +
+    'token.js',
   'node/nodes/': 'ttn.html ttn.js',
   'node/nodes/icons/': 'ttn-guard.svg ttn-headers.svg ttn.svg',
   'node/nodes/lib/':
