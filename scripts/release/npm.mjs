@@ -21,14 +21,16 @@ export async function publish(folder, { dryRun = false, provenance = false } = {
   const packages = readPackages(folder)
   if (provenance) needTrusted()
   const registry = npm(['config', 'get', 'registry']).trim()
-  for (const { name, version, file, integrity } of packages) {
-    const published = await publishedIntegrity(registry, name, version)
-    if (published === integrity) {
+  // All are asked for before the first is published.
+  const published = await Promise.all(packages.map(({ name, version }) => publishedIntegrity(registry, name, version)))
+  const differs = packages.find(({ integrity }, at) => published[at] && published[at] !== integrity)
+  // Packages of two builds must not be mixed.
+  if (differs) throw new Error(`${differs.name}@${differs.version} is there already with other contents. Run again only what failed, with the same files, or release a new version`)
+  for (const [at, { name, version, file }] of packages.entries()) {
+    if (published[at]) {
       console.log(`${name}@${version} is there already`)
       continue
     }
-    // Packages of two builds must not be mixed.
-    if (published) throw new Error(`${name}@${version} is there already with other contents. Run again only what failed, with the same files, or release a new version`)
     // A version like 1.0.0-rc.1 is for those who ask for it.
     const tag = version.includes('-') ? 'next' : 'latest'
     const options = ['--access', 'public', '--tag', tag, '--ignore-scripts', ...(provenance ? ['--provenance'] : []), ...(dryRun ? ['--dry-run'] : [])]

@@ -75,6 +75,13 @@ test('a publication that fails half way ends; a dry run says what is left; the n
   assert.deepEqual(registry.puts.slice(order.length - 1), [bad, NAME])
 })
 
+test('both say where they come from, without which npm takes no provenance', async () => {
+  for (const name of [NAME, `${NAME}-${PLATFORM}`]) {
+    const { versions } = await (await fetch(`${registry.env.npm_config_registry}${name.replace('/', '%2f')}`)).json()
+    assert.equal(versions[VERSION].repository.url, 'git+https://github.com/thingskey/ttn-auth.git')
+  }
+})
+
 test('an empty folder gets the package and the addon of its platform, which works', async () => {
   const folder = join(scratch, 'installed')
   mkdirSync(folder)
