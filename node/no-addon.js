@@ -37,21 +37,26 @@ function runtime() {
 
 const none = (name) => `${NAME} has no addon for ${name} (${runtime()})`
 
+/** Node-RED's palette shows the message if it is still there in JSON, which has what is enumerable. */
+function problem(message, options) {
+  return Object.defineProperty(new Error(message, options), 'message', { enumerable: true })
+}
+
 /** No package of this platform is installed. */
 function missing(name) {
   const packaged = `${NAME}-${name}`
-  if (existsSync(join(__dirname, 'Cargo.toml'))) return new Error(`${none(name)} in this clone. Build it: npm run build (needs Rust).`)
+  if (existsSync(join(__dirname, 'Cargo.toml'))) return problem(`${none(name)} in this clone. Build it: npm run build (needs Rust).`)
   if (!PLATFORMS.includes(name)) {
-    return new Error(`${none(name)}. There are some for ${PLATFORMS.join(', ')}. ${OTHER_WAY[name] ?? ''}To build one: ${BUILD}.`)
+    return problem(`${none(name)}. There are some for ${PLATFORMS.join(', ')}. ${OTHER_WAY[name] ?? ''}To build one: ${BUILD}.`)
   }
   const others = PLATFORMS.filter(isInstalled)
   if (others.length > 0) {
-    return new Error(
+    return problem(
       `${none(name)}, but for ${others.join(', ')}: node_modules was made on another machine or image. ` +
         'Delete node_modules, and run npm install on this one.',
     )
   }
-  return new Error(
+  return problem(
     `${none(name)}: ${packaged} is not installed. npm leaves it out with --omit=optional, and with a package-lock.json that was ` +
       'made on another platform (https://github.com/npm/cli/issues/4828). Run npm install --include=optional; if that does not ' +
       'help, delete node_modules and package-lock.json, and run npm install again.',
@@ -69,7 +74,7 @@ function isInstalled(name) {
 
 /** The processor lacks instructions that the addon has. */
 function oldArm(name) {
-  return new Error(
+  return problem(
     `${none(name)} on ARMv6, the processor of a Raspberry Pi 1 or Zero: it is built for ARMv7, which a Raspberry Pi 2 and newer ` +
       `ones and the Zero 2 have. To build one: ${BUILD}.`,
   )
@@ -77,7 +82,7 @@ function oldArm(name) {
 
 /** The package of another release than the one that loads it. */
 function otherVersion(packaged, found, wanted) {
-  return new Error(
+  return problem(
     `${NAME} is ${wanted}, but ${packaged} ${found}; they have to be the same. Install both again: npm install ${NAME}@${wanted}. ` +
       `If your package.json names ${packaged}, take it out first: npm uninstall ${packaged}.`,
   )
@@ -85,7 +90,7 @@ function otherVersion(packaged, found, wanted) {
 
 /** The package is there, and cannot be loaded. */
 function unloadable(packaged, cause) {
-  return new Error(`${packaged} is installed, but cannot be loaded (${runtime()}): ${cause.message}. ${remedy(packaged, cause)}`, { cause })
+  return problem(`${packaged} is installed, but cannot be loaded (${runtime()}): ${cause.message}. ${remedy(packaged, cause)}`, { cause })
 }
 
 function remedy(packaged, { code, message }) {
@@ -100,7 +105,7 @@ function remedy(packaged, { code, message }) {
 
 /** One that was built here. */
 function broken(path, cause) {
-  return new Error(`${path} is there, but cannot be loaded: ${cause.message}. Build it again on this machine: npm run build.`, { cause })
+  return problem(`${path} is there, but cannot be loaded: ${cause.message}. Build it again on this machine: npm run build.`, { cause })
 }
 
 module.exports = { PLATFORMS, broken, missing, oldArm, otherVersion, unloadable }

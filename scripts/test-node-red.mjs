@@ -33,7 +33,12 @@ function installBrowser() {
 }
 
 prepare()
-if (folders.includes('editor')) installBrowser()
+if (folders.includes('editor')) {
+  installBrowser()
+  // Before several tests need it; npm's packages are there only now.
+  const { packed } = await import('../tests/package/packed.mjs')
+  await packed()
+}
 // Two files at a time: each mostly waits for servers, and some for a browser. The limit (ms) is for a file; what hangs has failed.
 const options = ['--test', '--test-concurrency=2', '--test-timeout=300000']
 const results = [

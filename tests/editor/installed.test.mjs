@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
+import { PLATFORM, install, packed } from '../package/packed.mjs'
 import { NAME, startNodeRed } from './process.mjs'
 
 let nodeRed, set
@@ -42,5 +43,19 @@ test('icons, texts and help are served', async () => {
   for (const type of set.types) {
     assert.ok(page.includes(`data-help-name="${type}"`), `help of ${type}`)
     assert.ok(page.includes(`data-template-name="${type}"`), `dialog of ${type}`)
+  }
+})
+
+test('without the package of its platform Node-RED runs without the nodes, and says what to do, in the log and in the palette', async () => {
+  const { package: { file } } = await packed()
+  const alone = await startNodeRed({ packages: (userDir) => install(userDir, [file]) })
+  try {
+    const [line] = await alone.logged(/.*\[@thingskey\/ttn-auth\/ttn\].*/)
+    assert.ok(line.includes(`${NAME}-${PLATFORM} is not installed`) && line.includes('npm install --include=optional'), line)
+    const set = (await alone.json('nodes')).find(({ module }) => module === NAME)
+    assert.ok(set.err.message.includes('is not installed'), JSON.stringify(set))
+    await alone.stop()
+  } finally {
+    await alone.remove()
   }
 })

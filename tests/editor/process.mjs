@@ -2,19 +2,20 @@
 // `npm install` leaves it in the user's folder. Nothing here sleeps: it waits for lines of the log, for HTTP, and for
 // what the editor is sent.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-import { root } from '../../scripts/prepare.mjs'
+import { copyInstalled, packed } from '../package/packed.mjs'
+
+export { NAME } from '../package/packed.mjs'
 
 const require = createRequire(import.meta.url)
 const HOST = '127.0.0.1'
-export const NAME = '@thingskey/ttn-auth'
 
 /** Which Node-RED: `node-red` (4.1) or `node-red-5`. Set by test-node-red.mjs, which also chooses the Node.js for it. */
 export const version = process.env.TTN_NODE_RED ?? 'node-red'
@@ -24,20 +25,9 @@ const manifest = require.resolve(`${version}/package.json`)
 const command = join(dirname(manifest), require(manifest).bin['node-red'])
 const WebSocket = createRequire(createRequire(manifest).resolve('@node-red/editor-api'))('ws')
 
-/** Packs the package and installs it, with the addon of this machine, into a user's folder. */
-export function install(userDir) {
-  const { status, stdout, stderr } = spawnSync('npm', ['pack', '--json', '--silent', '--pack-destination', userDir], { cwd: root, encoding: 'utf8' })
-  assert.equal(status, 0, stderr)
-  const archive = join(userDir, JSON.parse(stdout)[0].filename)
-  const place = join(userDir, 'node_modules', NAME)
-  mkdirSync(place, { recursive: true })
-  assert.equal(spawnSync('tar', ['-xzf', archive, '-C', place, '--strip-components=1']).status, 0)
-  rmSync(archive)
-  // It is a package of its own for each platform.
-  const node = join(root, 'node')
-  for (const name of readdirSync(node).filter((file) => file.endsWith('.node'))) cpSync(join(node, name), join(place, 'node', name))
-  const { version: installed } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8'))
-  writeFileSync(join(userDir, 'package.json'), JSON.stringify({ name: 'node-red-project', dependencies: { [NAME]: `~${installed}` } }))
+/** Puts both packages into a user's folder, as npm has installed them: without a network, and without a compiler. */
+export async function install(userDir) {
+  copyInstalled((await packed()).project, userDir)
 }
 
 /**
@@ -47,11 +37,12 @@ export function install(userDir) {
  * @param {object} [options.settings]  more of Node-RED's settings; what JSON can hold
  * @param {Record<string, string>} [options.env]  more of the environment
  * @param {RegExp} [options.ready]  the line of the log that it is ready with
+ * @param {(userDir: string) => void | Promise<void>} [options.packages]  puts other packages into its folder than both of ours
  */
 export async function startNodeRed(options = {}) {
   const nodeRed = new NodeRed(options)
-  install(nodeRed.userDir)
   try {
+    await (options.packages ?? install)(nodeRed.userDir)
     await nodeRed.start()
   } catch (error) {
     await nodeRed.remove()

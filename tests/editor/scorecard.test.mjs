@@ -15,9 +15,9 @@ const require = createRequire(import.meta.url)
 const OTHER = { id: '@someone/node-red-other', types: ['other in', 'other out'] }
 let userDir, packed, scorecard
 
-before(() => {
+before(async () => {
   userDir = mkdtempSync(join(tmpdir(), 'ttn-scorecard-'))
-  install(userDir)
+  await install(userDir)
   packed = join(userDir, 'node_modules', NAME)
   // The scripts of its many dependencies are not needed.
   scorecard = cachedPackage('node-red-dev', '0.1.6', { args: ['--ignore-scripts'] })

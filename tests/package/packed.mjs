@@ -25,7 +25,7 @@ const SOURCES = ['package.json', 'index.d.ts', 'README.md', 'LICENSE', 'Cargo.lo
 const cache = join(root, '.cache', 'packages')
 
 function digest() {
-  const hash = createHash('sha256').update(process.version)
+  const hash = createHash('sha256').update(PLATFORM)
   for (const source of SOURCES) {
     const path = join(root, source)
     const files = statSync(path).isDirectory() ? readdirSync(path, { recursive: true }).map((name) => join(path, name)) : [path]
