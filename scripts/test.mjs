@@ -22,6 +22,7 @@ const suites = {
   // The oldest Node.js that is supported is the machine's; this is a newer one.
   'newer-node': () => [newerNode(), ['--test', '--test-reporter=spec', ...nodeTests()]],
   types: ['npm', ['run', '--silent', 'test:types']],
+  package: ['npm', ['run', '--silent', 'test:package']],
   'node-red': ['npm', ['run', '--silent', 'test:node-red']],
   editor: [process.execPath, [join('scripts', 'test-node-red.mjs'), 'editor']],
   readme: ['npm', ['run', '--silent', 'test:readme']],
