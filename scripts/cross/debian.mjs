@@ -22,13 +22,21 @@ export function run(command, args, options = {}) {
   return stdout
 }
 
-/** Debian's release of that name, seen by an apt whose lists and settings are in `folder`. */
+/** A release of Debian for one architecture, seen by an apt whose lists and settings are in a folder of its own. */
 export class Release {
-  constructor(name, folder, architectures = ['amd64']) {
+  /**
+   * @param {string} name  such as `bookworm`
+   * @param {string} folder
+   * @param {object} [options]
+   * @param {string} [options.architecture]
+   * @param {boolean} [options.updates]  with what its security team has added
+   */
+  constructor(name, folder, { architecture = 'amd64', updates = false } = {}) {
     this.folder = folder
     for (const part of ['lists/partial', 'archives/partial', 'debs']) mkdirSync(join(folder, part), { recursive: true })
     const { main, security } = mirrors()
-    writeFileSync(join(folder, 'sources.list'), `deb ${main} ${name} main\ndeb ${security} ${name}-security main\n`)
+    const added = updates ? `deb ${security} ${name}-security main\n` : ''
+    writeFileSync(join(folder, 'sources.list'), `deb ${main} ${name} main\n${added}`)
     writeFileSync(join(folder, 'status'), '')
     const settings = {
       'Dir::State': folder,
@@ -38,11 +46,11 @@ export class Release {
       'Dir::Etc::sourceparts': '/dev/null',
       // The folder is not the user's that apt would download as.
       'APT::Sandbox::User': 'root',
+      'APT::Architecture': architecture,
       'Acquire::Languages': 'none',
     }
-    const arches = `APT::Architectures { ${architectures.map((each) => `"${each}";`).join(' ')} };\n`
-    const conf = Object.entries(settings).map(([key, value]) => `${key} "${value}";\n`)
-    writeFileSync(join(folder, 'apt.conf'), [...conf, '#clear APT::Architectures;\n', arches].join(''))
+    const lines = Object.entries(settings).map(([key, value]) => `${key} "${value}";\n`)
+    writeFileSync(join(folder, 'apt.conf'), [...lines, `#clear APT::Architectures;\nAPT::Architectures { "${architecture}"; };\n`].join(''))
     this.env = { ...process.env, APT_CONFIG: join(folder, 'apt.conf') }
     run('apt-get', ['update', '-q'], { env: this.env, stdio: ['ignore', 2, 2] })
   }

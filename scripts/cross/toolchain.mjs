@@ -44,7 +44,7 @@ export function toolchain() {
 
 function install(place) {
   const debian = join(place, 'debian')
-  const release = new Release(SUITE, join(place, 'apt'))
+  const release = new Release(SUITE, join(place, 'apt'), { updates: true })
   const std = release.dependency(DEV, /libstd-rust-web-\d[\d.]*/)
   release.unpack(['rustc-web', DEV, std, release.dependency(std, /libllvm\d+/), 'rust-web-src'], debian)
   const libraries = join(debian, 'usr', 'lib', 'x86_64-linux-gnu')
