@@ -75,7 +75,7 @@ test('Rust', async () => {
 })
 
 test('commands', async (t) => {
-  const [start, once, sandbox, curl, ...more] = blocks('sh').map((command) => command.trim())
+  const [start, once, sandbox, commands, curl, ...more] = blocks('sh').map((command) => command.trim())
   assert.deepEqual(more, [], 'a command that this test does not run')
   // `npm start` itself is watched by the Node-RED tests; here it is the same script, told to end.
   assert.equal(once, `${start} -- --once`)
@@ -94,6 +94,10 @@ test('commands', async (t) => {
     printed += text
     if (/^\s*curl .*$/m.test(printed) && printed.endsWith('\n')) break
   }
+  // With `set -e` each line has to succeed.
+  const shell = await run('sh', ['-ec', commands])
+  assert.match(shell.stdout, /gRPC .* took it: 1 device[^]*HTTP .* took it: 1 device[^]*issuer +ttn-account-v2[^]*Nothing looks wrong/)
+  assert.match(shell.stderr, /^A bearer token for test-app, which expires in \d+ min:$/m)
   const device = JSON.parse((await run('sh', ['-c', curl])).stdout)
   assert.equal(device.dev_id, 'dev-1')
   // The line that the sandbox prints works too.
