@@ -46,7 +46,10 @@ test('every action is pinned to a commit, the same everywhere, with its version 
     assert.equal(pins.get(action) ?? pin, pin, `${name}: ${action}`)
     pins.set(action, pin)
   }
-  for (const { name, value } of values('container')) assert.match(value, /^\S+:\S+@sha256:[0-9a-f]{64}$/, name)
+  const images = values('image')
+  assert.ok(images.length > 0)
+  for (const { name, value } of images) assert.match(value, /^\S+:\S+@sha256:[0-9a-f]{64}$/, name)
+  for (const { text } of workflows) assert.doesNotMatch(text, /^ *container: \S/m, 'an image that is not looked at')
 })
 
 /** What brings a machine to where a developer's is. */

@@ -39,7 +39,7 @@ for (const name of ['CONTRIBUTING.md', 'SECURITY.md']) {
 
   test(`${name}: what it points at exists`, () => {
     const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link).filter((link) => !link.startsWith('http'))
-    const paths = code.filter((inside) => /^[\w.-]+\/[\w./-]*$/.test(inside) && !inside.startsWith('dist/'))
+    const paths = code.filter((inside) => /^[\w.-]+\/[\w./-]*$/.test(inside) && !/^(dist|\.cache)\//.test(inside))
     for (const path of [...links, ...paths]) assert.ok(existsSync(join(root, path)), path)
   })
 }
