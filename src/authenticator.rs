@@ -27,11 +27,17 @@ const UNKNOWN: i32 = 2;
 ///
 /// ```
 /// # use ttn_auth::{AccountServer, AppId, Authenticator, Carrier, Right};
-/// # async fn check(headers: http::HeaderMap) -> ttn_auth::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> ttn_auth::Result<()> {
+/// # let sandbox = ttn_auth_sandbox::Sandbox::start(Default::default()).await?;
+/// # let account_server = sandbox.account_server();
+/// # let mut headers = http::HeaderMap::new();
+/// # let key = ttn_auth::Credentials::access_key(sandbox.access_key())?;
+/// # Carrier::AuthorizationHeader.insert(&key, &mut headers)?;
 /// let authenticator = Authenticator::builder()
-///     .auth_server("ttn-account-v2", AccountServer::new("https://account.thethingsnetwork.org")?)
+///     .auth_server("ttn-account-v2", AccountServer::new(&account_server)?) // https://account.thethingsnetwork.org
 ///     .build();
-/// let app = AppId::new("my-app")?;
+/// let app = AppId::new("test-app")?;
 /// let claims = authenticator.authenticate(&Carrier::AuthorizationHeader.extract(&headers), &app).await?;
 /// claims.require(&app, Right::Devices)?;
 /// # Ok(())

@@ -44,14 +44,18 @@ impl CallOptions {
 
 /// A client of one server. Cheap to clone; clones share connections, and are closed together.
 ///
-/// ```no_run
+/// ```
 /// use ttn_auth::{Client, Credentials, proto::handler::DeviceIdentifier};
-/// # async fn example() -> ttn_auth::Result<()> {
-/// let client = Client::builder("grpcs://handler.example:1904")
-///     .credentials(Credentials::access_key("ttn-account-v2.abc")?)
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> ttn_auth::Result<()> {
+/// # let sandbox = ttn_auth_sandbox::Sandbox::start(Default::default()).await?;
+/// # let (address, key) = (sandbox.grpc_address(), sandbox.access_key());
+/// let client = Client::builder(address) // such as "grpcs://handler.example:1904"
+///     .credentials(Credentials::access_key(key)?)
 ///     .build()?;
-/// let id = DeviceIdentifier { app_id: "my-app".into(), dev_id: "my-device".into() };
+/// let id = DeviceIdentifier { app_id: "test-app".into(), dev_id: "dev-1".into() };
 /// let device = client.application_manager().get_device(&id).await?;
+/// assert_eq!(device.dev_id, "dev-1");
 /// # Ok(())
 /// # }
 /// ```

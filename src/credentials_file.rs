@@ -34,11 +34,15 @@ const MAX_BYTES: u64 = 1 << 20;
 ///
 /// As a [`TokenSource`] it gives bearer tokens, and remembers by itself: it needs no [`TokenCache`](crate::TokenCache).
 ///
-/// ```no_run
-/// # async fn example() -> ttn_auth::Result<()> {
-/// use ttn_auth::CredentialsFile;
-/// let file = CredentialsFile::new("/run/secrets/ttn", None);
-/// println!("{:?}", file.credentials().await?.kind());
+/// ```
+/// use ttn_auth::{CredentialsFile, CredentialsKind};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("ttn");
+/// # std::fs::write(&path, "ttn-account-v2.abc\n")?;
+/// let file = CredentialsFile::new(path, None); // such as "/run/secrets/ttn"
+/// assert_eq!(file.credentials().await?.kind(), CredentialsKind::AccessKey);
 /// # Ok(())
 /// # }
 /// ```

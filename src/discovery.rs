@@ -18,11 +18,15 @@ pub const DEFAULT_DISCOVERY: &str = "grpcs://discovery.thethings.network:1900";
 
 /// A client of a discovery service, and of the handlers that it names.
 ///
-/// ```no_run
-/// use ttn_auth::{Client, Credentials, DEFAULT_DISCOVERY, Discovery, Transport};
-/// # async fn example() -> ttn_auth::Result<()> {
-/// let settings = Client::builder(DEFAULT_DISCOVERY).credentials(Credentials::access_key("ttn-account-v2.abc")?);
-/// let client = Discovery::new(settings)?.client("my-app", Transport::Grpc).await?;
+/// ```
+/// use ttn_auth::{Client, Credentials, Discovery, Transport};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> ttn_auth::Result<()> {
+/// # let sandbox = ttn_auth_sandbox::Sandbox::start(Default::default()).await?;
+/// # let (discovery, key) = (sandbox.discovery(), sandbox.access_key());
+/// let settings = Client::builder(discovery).credentials(Credentials::access_key(key)?);
+/// let client = Discovery::new(settings)?.client("test-app", Transport::Grpc).await?;
+/// assert!(client.address().starts_with("grpcs://"));
 /// # Ok(())
 /// # }
 /// ```

@@ -6,7 +6,7 @@
 //! credential itself is taken off the request. A compressed message cannot be read: it is refused with 12, so a service behind the
 //! guard should not offer to accept them.
 //!
-//! ```no_run
+//! ```
 //! use std::sync::Arc;
 //! use tonic::{Request, Response, Status, transport::Server};
 //! use ttn_auth::proto::handler::{Device, DeviceIdentifier};
@@ -20,14 +20,12 @@
 //!     # Ok(Response::new(Device::default()))
 //! }
 //!
-//! # fn server() -> ttn_auth::Result<()> {
 //! let account_server = AccountServer::new("https://account.thethingsnetwork.org")?;
 //! let authenticator = Authenticator::builder().auth_server("ttn-account-v2", account_server).build();
 //! let guard = GrpcGuardLayer::new(authenticator, Policy::application_manager());
 //! let server = Server::builder().layer(guard); // .add_service(ApplicationManagerServer::new(..)).serve(..)
 //! # let _ = server;
-//! # Ok(())
-//! # }
+//! # Ok::<(), ttn_auth::Error>(())
 //! ```
 //!
 //! Services of health and reflection are behind the layer too: `.rule("/grpc.health.v1.Health/{method}", Access::Open)`.

@@ -12,12 +12,16 @@ use crate::{
 /// Exchanges an access key for a token, every time it is asked. [`TokenCache`](crate::TokenCache) remembers.
 ///
 /// ```
-/// # use ttn_auth::{AccessKey, AccountServer, AppId, KeyExchange, Secret, TokenCache};
-/// # fn source() -> ttn_auth::Result<TokenCache<KeyExchange>> {
-/// let server = AccountServer::of_issuer("ttn-account-v2")?.with_client("my-client", Secret::new("its secret"));
-/// let key = AccessKey::new("ttn-account-v2.abc")?;
-/// let source = TokenCache::new(KeyExchange::new(server, AppId::new("my-app")?, key));
-/// # Ok(source)
+/// use ttn_auth::{AccessKey, AccountServer, AppId, KeyExchange, TokenCache, TokenSource};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> ttn_auth::Result<()> {
+/// # let sandbox = ttn_auth_sandbox::Sandbox::start(Default::default()).await?;
+/// # let (account_server, key) = (sandbox.account_server(), sandbox.access_key());
+/// let server = AccountServer::new(&account_server)?; // or `AccountServer::of_issuer("ttn-account-v2")`
+/// let source = TokenCache::new(KeyExchange::new(server, AppId::new("test-app")?, AccessKey::new(key)?));
+/// let token = source.token().await?;
+/// # assert_eq!((token, sandbox.exchanges()), (source.token().await?, 1));
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]

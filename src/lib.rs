@@ -19,9 +19,44 @@
 //! - `GuardLayer`, `GrpcGuardLayer`: all of it as a tower layer, with a `Policy` that says who needs what.
 //! - [`Error`]: what went wrong, with a stable [code](ErrorKind::code) and a hint.
 //!
+//! A client that exchanges its key for a token, keeps it, and asks for the next one ahead of time:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use ttn_auth::{AccessKey, AccountServer, AppId, Client, KeyExchange, TokenCache};
+//! use ttn_auth::proto::handler::DeviceIdentifier;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> ttn_auth::Result<()> {
+//! # let sandbox = ttn_auth_sandbox::Sandbox::start(Default::default()).await?;
+//! # let (address, account_server, key) = (sandbox.http_address(), sandbox.account_server(), sandbox.access_key());
+//!
+//! let app = AppId::new("test-app")?;
+//! let exchange = KeyExchange::new(AccountServer::new(&account_server)?, app, AccessKey::new(key)?);
+//! let client = Client::builder(address).token_source(Arc::new(TokenCache::new(exchange))).build()?;
+//!
+//! let id = DeviceIdentifier { app_id: "test-app".into(), dev_id: "no-such-device".into() };
+//! match client.application_manager().get_device(&id).await {
+//!     Ok(device) => println!("{}", ttn_auth::to_json(&device)?),
+//!     Err(error) => println!("{}: {error}. {}", error.code(), error.hint()), // AUTH_NOT_FOUND: ..
+//! }
+//! # assert_eq!(sandbox.exchanges(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Features
-//! `grpc` and `http` (default): the transports. `server`: verify tokens, exchange keys, check rights. `redis`:
-//! tokens shared through Redis.
+//!
+//! | feature | default | needs | what it adds |
+//! |---|---|---|---|
+//! | `grpc` | yes | | calls over gRPC, and with `server` the guard for tonic's servers |
+//! | `http` | yes | | calls over HTTP; account servers, and so tokens that are exchanged, restricted or refreshed |
+//! | `server` | | `http` | who is calling: `Authenticator`, `Policy`, and the guard for HTTP servers built on tower |
+//! | `redis` | | `http` | `RedisStore`: tokens that processes share |
+//!
+//! Without any there are credentials, carriers and the tower layer for clients of your own; token caches; and stores.
+//!
+//! What waits needs a tokio runtime. TLS is rustls on ring: a build needs a C compiler, but no protoc, OpenSSL or cmake, and no network.
+//! Rust 1.89 is the oldest that is supported; a newer one is asked for in a new minor version only.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -32,11 +32,9 @@ const KEEP: Duration = Duration::from_secs(365 * 86_400);
 ///
 /// ```
 /// # use ttn_auth::{AccountServer, RefreshToken, Secret, TokenCache};
-/// # fn source() -> ttn_auth::Result<TokenCache<RefreshToken>> {
 /// let server = AccountServer::of_issuer("ttn-account-v2")?.with_client("my-client", Secret::new("its secret"));
 /// let source = TokenCache::new(RefreshToken::new(server, Secret::new("what the sign-in ended with")));
-/// # Ok(source)
-/// # }
+/// # Ok::<(), ttn_auth::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct RefreshToken {

@@ -22,11 +22,10 @@ const PARENT_LIMIT: Duration = Duration::from_secs(30);
 /// ```
 /// # use std::sync::Arc;
 /// # use ttn_auth::{AccessToken, AccountServer, AppId, RestrictedToken, TokenCache};
-/// # fn source(mine: AccessToken) -> ttn_auth::Result<TokenCache<RestrictedToken>> {
+/// # let mine = AccessToken::new("opaque")?;
 /// let server = AccountServer::of_issuer("ttn-account-v2")?;
 /// let source = TokenCache::new(RestrictedToken::new(server, Arc::new(mine), &[AppId::new("my-app")?])?);
-/// # Ok(source)
-/// # }
+/// # Ok::<(), ttn_auth::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct RestrictedToken {
