@@ -129,12 +129,16 @@ const REMARKS = {
 function report({ kind, appId, rows }) {
   const lines = [`${coloured('bold', kind === 'access-key' ? 'Access key' : 'Bearer token')}, tested with application ${appId}:`, '']
   for (const { transport, address, good, ms, devices, remark, error } of rows) {
-    const verdict = remark ? REMARKS[remark] : good ? `took it: ${devices} device${devices === 1 ? '' : 's'}` : error.code ?? 'failed'
-    lines.push(`  ${coloured(good ? 'green' : 'red', good ? 'good  ' : 'failed')} ${NAMES[transport]}  ${printable(address ?? 'not discovered')}  ${verdict}, ${ms} ms`)
-    if (error) lines.push(`         ${printable(error.message)}`, ...(error.hint ? [`         ${printable(worded(error.hint))}`] : []))
+    const answer = good ? `took it: ${devices} device${devices === 1 ? '' : 's'}` : error.code ?? 'failed'
+    const sign = coloured(good ? 'green' : 'red', good ? 'good  ' : 'failed')
+    lines.push(`  ${sign} ${NAMES[transport]}  ${printable(address ?? 'not discovered')}  ${REMARKS[remark] ?? answer}, ${ms} ms`)
+    if (error) lines.push(...[error.message, worded(error.hint)].filter(Boolean).map((text) => `         ${printable(text)}`))
   }
   const [only, ...others] = new Set(rows.map(({ transport }) => transport))
-  if (others.length === 0) lines.push('', `Only ${NAMES[only]} was tested: another --address, ${only === 'grpc' ? 'https://' : 'grpcs://'}…, tests ${only === 'grpc' ? 'HTTP' : 'gRPC'}, too.`)
+  if (others.length === 0) {
+    const [other, scheme] = only === 'grpc' ? ['HTTP', 'https'] : ['gRPC', 'grpcs']
+    lines.push('', `Only ${NAMES[only]} was tested: another --address, ${scheme}://…, tests ${other}, too.`)
+  }
   return `${lines.join('\n')}\n`
 }
 

@@ -3,6 +3,7 @@
 
 const { Credentials } = require('../index.js')
 const { worded } = require('./output.js')
+const { isVariable } = require('./secret.js')
 const { since } = require('./span.js')
 const { contentOf, unreadable } = require('./token.js')
 
@@ -17,12 +18,31 @@ const invalidToken = (message, hint) => wrong('AUTH_INVALID_TOKEN', message, hin
 const AGAIN = 'Copy the bearer token or access key again, without anything around it.'
 const WHOLE = 'Copy it again, from its first character to its last.'
 const ANOTHER = 'Get a token from the account server of this network.'
+const CLOCKS = 'Check the clock of the machine that issued the token, and of this one.'
+
+const BLANKS = note(
+  'there are blanks or line breaks around it',
+  'Files and variables are read without them; elsewhere they may be sent along, and refused.',
+)
+const NOT_FILLED = invalid(
+  'this is a variable\'s name, not its value',
+  'Set the variable where the program reads it; a shell replaces none between single quotes.',
+)
+const NO_ISSUER = note(
+  'it has no issuer in front, such as ttn-account-v2 and a dot',
+  'A server tries its own auth server with it; to exchange it, name the account server. Copy the key again if it had one.',
+)
+const NO_EXPIRY = note(
+  'it has no expiry (exp): it is good for ever, or not at all',
+  'V2 Handlers take it; servers that are stricter, such as this package\'s, do not.',
+)
+const NO_DATE = note('its expiry (exp) is no date', 'It has to be in seconds since 1970; milliseconds are a thousand times as many.')
 
 const QUOTES = '"\'`“”‘’'
 
 /** What gets around a credential on its way, and how to leave it out. */
 const AROUND = [
-  [(text) => text.trim(), note('there are blanks or line breaks around it', 'Files and variables are read without them; elsewhere they may be sent along, and refused.')],
+  [(text) => text.trim(), BLANKS],
   [(text) => within(text, QUOTES), invalid('there are quotes around it', AGAIN)],
   [(text) => text.replace(/^(?:authorization|token|key)\s*:/i, ''), invalid('a header\'s name is in front of it', AGAIN)],
   [(text) => text.replace(/^bearer\s+/i, ''), invalid('"Bearer " is in front of it', AGAIN)],
@@ -55,9 +75,6 @@ function unwrapped(given) {
   return { text, findings: [...findings] }
 }
 
-/** What variables look like that nobody filled in. Their names are not repeated: a key could stand there. */
-const VARIABLE = /^(?:\$\{?\w+\}?|\$\(.+\)|%\w+%)$/
-
 /** An id of V2. Only what looks like one is shown as the issuer of a key: of a text that is none it could be the secret. */
 const ID = /^[a-z0-9](?:[_-]?[a-z0-9]){0,63}$/
 
@@ -69,7 +86,7 @@ const ID = /^[a-z0-9](?:[_-]?[a-z0-9]){0,63}$/
 async function examine(given, { kind, now = Date.now() } = {}) {
   const { text, findings } = unwrapped(given)
   const found = (...more) => ({ says: {}, findings: [...findings, ...more] })
-  if (VARIABLE.test(text)) return found(invalid('this is a variable\'s name, not its value', 'Set the variable where the program reads it; a shell does not replace it between single quotes.'))
+  if (isVariable(text)) return found(NOT_FILLED)
   // A token begins so even when its end is missing, and the core takes it for a key then.
   const assumed = kind ?? (/^eyJ/.test(text) ? 'bearer-token' : undefined)
   const parts = text.split('.').length
@@ -89,9 +106,7 @@ async function examine(given, { kind, now = Date.now() } = {}) {
 
 function aboutKey(credentials) {
   const { kind, issuer } = credentials.describe()
-  if (issuer === undefined) {
-    return { says: { kind }, findings: [note('it has no issuer in front, such as ttn-account-v2 and a dot', 'A server tries its own auth server with it; to exchange it the account server has to be named. Copy the key again if it had one.')] }
-  }
+  if (issuer === undefined) return { says: { kind }, findings: [NO_ISSUER] }
   if (ID.test(issuer)) return { says: { kind, issuer }, findings: [] }
   return { says: { kind }, findings: [invalid('what stands before its dot is no issuer\'s name, such as ttn-account-v2', AGAIN)] }
 }
@@ -136,11 +151,13 @@ const origin = ({ issuer }) => (issuer ? [] : [wrong('AUTH_UNKNOWN_ISSUER', 'it 
 function times({ exp }, { issuedAt, notBefore, expiresAt }, now) {
   const second = Math.floor(now / 1000) * 1000
   const findings = []
-  if (exp === undefined || exp === null) findings.push(note('it has no expiry (exp): it is good for ever, or not at all', 'V2 Handlers take it; servers that are stricter, such as this package\'s, do not.'))
-  else if (!expiresAt) findings.push(note('its expiry (exp) is no date', 'It has to be in seconds since 1970; milliseconds are a thousand times as many.'))
-  else if (expiresAt < second) findings.push(wrong('AUTH_TOKEN_EXPIRED', `it expired ${since(now - expiresAt)} ago`, 'Get a new bearer token, or use an access key.'))
-  if (notBefore > now) findings.push(wrong('AUTH_TOKEN_NOT_YET_VALID', `it is not valid for another ${since(notBefore - now)}`, 'Check the clock of the machine that issued the token, and of this one.'))
-  else if (issuedAt > now) findings.push(note(`it was issued ${since(issuedAt - now)} from now`, 'Check the clock of the machine that issued the token, and of this one.'))
+  if (exp === undefined || exp === null) findings.push(NO_EXPIRY)
+  else if (!expiresAt) findings.push(NO_DATE)
+  else if (expiresAt < second) {
+    findings.push(wrong('AUTH_TOKEN_EXPIRED', `it expired ${since(now - expiresAt)} ago`, 'Get a new bearer token, or use an access key.'))
+  }
+  if (notBefore > now) findings.push(wrong('AUTH_TOKEN_NOT_YET_VALID', `it is not valid for another ${since(notBefore - now)}`, CLOCKS))
+  else if (issuedAt > now) findings.push(note(`it was issued ${since(issuedAt - now)} from now`, CLOCKS))
   return findings
 }
 

@@ -30,12 +30,17 @@ function refuseArguments(positionals) {
   throw new UsageError(what, HOW)
 }
 
-/** `{ text, from }`: the secret, without blanks and line breaks around it unless they are wanted, and in words where it was. */
+/** Whether a text is what a variable looks like that nobody filled in. Its name is not repeated: a key could stand there. */
+const isVariable = (text) => /^(?:\$\{.*\}|\$\(.*\)|\$\w+|%\w+%)$/s.test(text)
+
+/** `{ text, from }`: the secret, and in words where it was. `blanks` leaves it as it is, for whoever looks at what is around it. */
 async function readSecret(values, { dash, blanks = false }) {
   const { bytes, from } = await originOf(values, dash)
   const text = decoded(bytes, from)
   if (text.trim() === '') throw new UsageError(`there is nothing in ${from}`, HOW)
-  return { text: blanks ? text : text.trim(), from }
+  if (blanks) return { text, from }
+  if (isVariable(text.trim())) throw new UsageError(`what is in ${from} is a variable's name, not its value`, HOW)
+  return { text: text.trim(), from }
 }
 
 async function originOf({ 'secret-file': file, 'secret-env': variable }, dash) {
@@ -105,4 +110,4 @@ function decoded(bytes, what) {
   }
 }
 
-module.exports = { HELP, HOW, LONGEST, OPTIONS, VARIABLE, readFile, readOther, readSecret, refuseArguments }
+module.exports = { HELP, HOW, OPTIONS, isVariable, readFile, readOther, readSecret, refuseArguments }

@@ -72,6 +72,9 @@ test('what is wrong with each server, and what to do', async () => {
     assert.deepEqual(rows.map(({ error }) => error?.code), codes)
     assert.match(text, hint)
   }
+  // It is an address that nobody has (RFC 5737).
+  const { rows } = await check([...at('http://192.0.2.1:8084'), ...APP, '--allow-insecure', '--timeout', '0.2'], accessKey)
+  assert.notEqual(rows[0].error.code, 'AUTH_INSECURE_TRANSPORT')
 })
 
 test('a refused credential; one that is accepted and lacks a right, or its application', async () => {

@@ -122,6 +122,7 @@ test('wrong arguments; a secret as an argument is refused', async () => {
     [['exchange', '--app-id', 'test-app'], /--account-server is missing/, 'hunter2'],
     [['exchange', '--app-id', 'test-app', '--account-server', WRONG], /account server's address is not valid/],
     [['exchange', '--app-id', 'test-app', '--account-server', `https://me:${WRONG}@account.example`], /has a user or password in it/],
+    [here(), /standard input is a variable's name, not its value/, '${hunter2}'],
     [here('--timeout', WRONG), /--timeout needs a number of seconds/],
     [here('--timeout', '0'), /--timeout needs a number of seconds/],
     [here('--timeout', '1e9'), /--timeout needs a number of seconds/],

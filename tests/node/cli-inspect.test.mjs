@@ -120,6 +120,7 @@ test('what is no credential, or not a whole one', async () => {
     ['hunter2', /neither .* say so: --kind access-key/],
     ['${HUNTER2}', /a variable's name, not its value/],
     ['$HUNTER2', /a variable's name, not its value/],
+    ['${ttn-account-v2.hunter2}', /a variable's name, not its value/],
     ['""', /quotes.*\n.*credential is empty/],
     ['ttn-account-v2.hünter2', /character outside ASCII/],
   ]) {
@@ -153,6 +154,7 @@ test('whatever it is given: an answer, and never what was given', async () => {
     const text = pick([
       () => `${noise()}${mark}${noise()}`,
       () => `${noise()}.${mark}.${noise()}`,
+      () => `\${${noise()}${mark}${noise()}}`,
       () => whole.slice(0, cut) + noise() + mark + whole.slice(cut),
       () => `${part(noise())}.${part(noise())}.${mark}`,
       () => `${part('{"alg":"ES256"}')}.${part(`{"iss":${noise()}}`)}.${mark}`,
