@@ -47,7 +47,9 @@ test('each platform takes its own file, and no other’s', () => {
 })
 
 test('what is no addon at all', () => {
-  for (const shape of [{ at: {} }, { at: {}, size: 8 }, elf(243), { at: { 0: 0x5a4d, 0x3c: 0x7fffffff } }, { at: {}, size: 0, text: 'version https://git-lfs' }]) {
+  const cut = [0x464c457f, 0xfeedfacf, 0x5a4d].map((magic) => ({ at: { 0: magic }, size: 4 }))
+  const pointer = { at: {}, size: 0, text: 'version https://git-lfs.github.com/spec/v1' }
+  for (const shape of [...cut, pointer, { at: {} }, elf(243), { at: { 0: 0x5a4d, 0x3c: 0x7fffffff } }]) {
     for (const { platform } of targets) assert.throws(() => checkAddon(file(shape), platform), /is for /)
   }
 })
