@@ -58,7 +58,8 @@ function needTrusted() {
 
 /** Its output, or an error with what it said. */
 function npm(args) {
-  const { status, stdout, stderr, error } = spawnSync('npm', args, { encoding: 'utf8' })
+  // Within `npm run --silent` it would not say why it failed.
+  const { status, stdout, stderr, error } = spawnSync('npm', [...args, '--loglevel=warn'], { encoding: 'utf8' })
   if (error) throw error
   if (status !== 0) throw new Error(`npm ${args.slice(0, 2).join(' ')}: ${stderr.trim()}`)
   return stdout
