@@ -101,9 +101,11 @@ function stagePlatform(folder, { triple, platform, arch, abi, system }, addons) 
   return folder
 }
 
+const home = manifest.repository.replace('github:', 'https://github.com/')
+
 const readme = (platform) => `# ${packageOf(platform)}
 
-This is the addon of [${manifest.name}](https://www.npmjs.com/package/${manifest.name}) for ${platform}. Do not install it by
+This is the addon of [${manifest.name}](${home}) for ${platform}. Do not install it by
 itself: npm installs it with ${manifest.name} where it is needed.
 `
 
