@@ -3,10 +3,13 @@
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 
-import { pack, targets } from '../pack.mjs'
-import { root } from '../prepare.mjs'
+import { install, root } from '../prepare.mjs'
 import { Machine } from './machine.mjs'
 import { chosen, platforms } from './platforms.mjs'
+
+// It needs npm packages, which a fresh clone has not.
+install()
+const { pack, targets } = await import('../pack.mjs')
 
 const CALLS = join(root, 'tests', 'package', 'four-calls.cjs')
 
