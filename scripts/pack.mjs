@@ -80,7 +80,6 @@ function stageRoot(folder) {
 /** Our own in place of `napi create-npm-dirs`, which gives gnueabihf no libc: npm would install it beside musl. */
 function stagePlatform(folder, { triple, platform, arch, abi, system }, addons) {
   const { version, license, author, repository, homepage, bugs, engines } = manifest
-  const libc = { g: ['glibc'], m: ['musl'] }[system === 'linux' && abi[0]]
   writeManifest(folder, {
     name: packageOf(platform),
     version,
@@ -88,7 +87,7 @@ function stagePlatform(folder, { triple, platform, arch, abi, system }, addons) 
     ...{ license, author, repository, homepage, bugs, engines },
     os: [system],
     cpu: [arch],
-    libc,
+    ...(system === 'linux' && { libc: [abi.startsWith('musl') ? 'musl' : 'glibc'] }),
     type: 'commonjs',
     main: addonOf(platform),
     files: [addonOf(platform), 'THIRD-PARTY-NOTICES'],
@@ -116,15 +115,24 @@ function writeManifest(folder, content) {
 
 function npmPack(args) {
   const shell = process.platform === 'win32'
-  const { status, stdout, stderr, error } = spawnSync('npm', ['pack', '--json', '--ignore-scripts', ...args], { cwd: root, shell, encoding: 'utf8' })
+  // Within npm run --silent npm would not say why it failed.
+  const all = ['pack', '--json', '--ignore-scripts', '--loglevel=error', ...args]
+  const { status, stdout, stderr, error } = spawnSync('npm', all, { cwd: root, shell, encoding: 'utf8' })
   if (error) throw error
   if (status !== 0) throw new Error(`npm pack: ${stderr}`)
   return JSON.parse(stdout)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+async function main() {
   const { values } = parseArgs({ options: { addons: { type: 'string' }, out: { type: 'string' } } })
   for (const { file, size, unpackedSize } of await pack(values)) {
     console.log(`${file.replace(root, '.')}: ${size} bytes packed, ${unpackedSize} unpacked`)
   }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  main().catch((error) => {
+    console.error(`npm run pack: ${error.message}`)
+    process.exitCode = 1
+  })
 }
