@@ -1,26 +1,28 @@
 // This package as an installation has it, in a folder of its own, so that the tests' addon stays where it is.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
 import { root } from '../scripts/prepare.mjs'
 
-const { target } = createRequire(import.meta.url)('../node/load.js')
+const { target } = createRequire(import.meta.url)('../node/platform.js')
 
 /** The addon's name. */
 const ADDON = `ttn-auth.${target()}.node`
 
-/** The folder with the given addon, or a release build. */
+/** The package's folder, beside the platform's with the given addon, or with a release build. */
 export function makePackage(addon = build()) {
-  const folder = join(root, '.cache', 'bench', 'package')
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(join(folder, 'node'), { recursive: true })
+  const scope = join(root, '.cache', 'bench', 'node_modules', '@thingskey')
+  rmSync(scope, { recursive: true, force: true })
+  const [folder, platform] = ['ttn-auth', `ttn-auth-${target()}`].map((name) => join(scope, name))
+  for (const each of [join(folder, 'node'), platform]) mkdirSync(each, { recursive: true })
   cpSync(join(root, 'package.json'), join(folder, 'package.json'))
   for (const name of readdirSync(join(root, 'node'))) {
     if (name.endsWith('.js')) cpSync(join(root, 'node', name), join(folder, 'node', name))
   }
-  cpSync(addon, join(folder, 'node', ADDON))
+  cpSync(addon, join(platform, ADDON))
+  writeFileSync(join(platform, 'package.json'), JSON.stringify({ main: ADDON }))
   return folder
 }
 

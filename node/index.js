@@ -2,21 +2,32 @@
 // The package's entry: loads the addon, gives it what it needs of JavaScript, and dresses its classes. Files that are not
 // needed for that are read when they are first used: whoever only calls a Handler needs no guard.
 
-/** The addon that was built in this folder, under the name of most platforms; nothing if there is none. */
-function addonHere() {
-  const libc = { linux: '-gnu', win32: '-msvc' }[process.platform] ?? ''
-  const addon = { exports: {} }
-  try {
-    // Not by require: finding a file whose whole path is known takes it as long as loading it.
-    process.dlopen(addon, `${__dirname}/ttn-auth.${process.platform}-${process.arch}${libc}.node`)
-    return addon.exports
-  } catch {
-    // load.js knows the others, and says what is wrong.
-    return undefined
+const { existsSync } = require('node:fs')
+
+/** This package's, which the addon's has to be, too. `npm run release:check` compares it with all others. */
+const VERSION = '0.1.0'
+
+/** The addon under the name of most platforms, where a clone has it and where npm puts it; nothing if it is not there. */
+function addonNearby() {
+  const { platform, arch } = process
+  // An addon for glibc must not be tried on musl, where it could half work.
+  if (platform === 'linux' && existsSync(`/lib/ld-musl-${arch === 'x64' ? 'x86_64' : 'aarch64'}.so.1`)) return undefined
+  const name = `${platform}-${arch}${{ linux: '-gnu', win32: '-msvc' }[platform] ?? ''}`
+  for (const folder of [__dirname, `${__dirname}/../../ttn-auth-${name}`]) {
+    const addon = { exports: {} }
+    try {
+      // Not by require: finding a file whose whole path is known takes it as long as loading it.
+      process.dlopen(addon, `${folder}/ttn-auth.${name}.node`)
+    } catch {
+      continue
+    }
+    if (addon.exports.VERSION === VERSION) return addon.exports
   }
+  // load.js knows the others, and says what is wrong.
+  return undefined
 }
 
-const native = addonHere() ?? require('./load.js').load()
+const native = addonNearby() ?? require('./load.js').load()
 
 /** What the addon needs of JavaScript: `hooks.js`, which is read when the first of these is called. */
 let hooks

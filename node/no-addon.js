@@ -4,7 +4,7 @@
 const { existsSync } = require('node:fs')
 const { join } = require('node:path')
 
-const { glibcVersion } = require('./load.js')
+const { glibcVersion } = require('./platform.js')
 
 const NAME = '@thingskey/ttn-auth'
 

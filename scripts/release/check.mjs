@@ -27,6 +27,7 @@ export function problems(folder, { tag, today = new Date().toISOString().slice(0
     ['package-lock.json', lock.version],
     ['package-lock.json, packages', lock.packages[''].version],
     ['Cargo.toml', /^\[workspace\.package\]\n(?:.+\n)*?version = "(.+)"$/m.exec(read('Cargo.toml'))?.[1]],
+    ['node/index.js', /^const VERSION = '(.+)'$/m.exec(read('node/index.js'))?.[1]],
     ...Object.entries(CRATES).flatMap(([file, crates]) => crates.map((crate) => [`${file}, ${crate}`, locked(read(file), crate)])),
   ]
   const found = places.filter(([, other]) => other !== version).map(([place, other]) => `${place} says ${other}, package.json ${version}`)

@@ -14,7 +14,7 @@ const FILES = {
   'examples/node-red/': 'ttn-auth-headers.json ttn-credentials.json ttn-guard.json ttn-request.json',
   'node/':
     'bridge.js bulk.js check.js claims.js cli.js error.js express.js fastify.js flat.js grpc-server.js guard.js hooks.js index.js load.js ' +
-    'no-addon.js presented.js request.js seen.js',
+    'no-addon.js platform.js presented.js request.js seen.js',
   'node/cli/':
     'account.js arguments.js check.js exchange.js findings.js inspect.js limit.js output.js prepare.js sandbox.js secret.js span.js ' +
     'token.js',

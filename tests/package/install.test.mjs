@@ -2,7 +2,7 @@
 // that is supported, in Bun and in Deno.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -82,4 +82,22 @@ test('without the package of the platform: an error that says so', () => {
   install(project, [made.package.file])
   const code = `try { require('${NAME}') } catch ({ message }) { console.log(message) }`
   assert.ok(run(project, process.execPath, ['-e', code]).includes(`${NAME}-${PLATFORM} is not installed`))
+})
+
+test('with a package of the platform that has another version: an error that names both', () => {
+  const project = mkdtempSync(join(folder, 'versions-'))
+  copyInstalled(made.project, project)
+  for (const name of ['package.json', join('node', 'index.js')]) {
+    const file = join(project, 'node_modules', NAME, name)
+    writeFileSync(file, readFileSync(file, 'utf8').replace(made.package.version, '9.8.7'))
+  }
+  const code = `try { require('${NAME}') } catch ({ message }) { console.log(message) }`
+  const message = run(project, process.execPath, ['-e', code])
+  assert.ok(message.startsWith(`${NAME} is 9.8.7, but ${NAME}-${PLATFORM} ${made.package.version}`), message)
+})
+
+test('where npm puts the addon it is found without looking for it', () => {
+  const found = `require('${NAME}'); console.log(Object.keys(require.cache).filter((name) => name.endsWith('load.js')).length)`
+  // On musl both could be there, one of them for glibc.
+  assert.equal(run(made.project, process.execPath, ['-e', found]), PLATFORM.includes('musl') ? '1\n' : '0\n')
 })

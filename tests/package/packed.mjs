@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { pack } from '../../scripts/pack.mjs'
 import { root } from '../../scripts/prepare.mjs'
 
-const { target } = createRequire(import.meta.url)('../../node/load.js')
+const { target } = createRequire(import.meta.url)('../../node/platform.js')
 
 export const NAME = '@thingskey/ttn-auth'
 

@@ -55,8 +55,8 @@ describe('release:check', () => {
   /** The files of the repository that have its version, committed; `edit` changes one before. */
   function repository(name, edit = {}) {
     const folder = join(scratch, name)
-    mkdirSync(join(folder, 'fuzz'), { recursive: true })
-    for (const file of ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', 'fuzz/Cargo.lock']) cpSync(join(root, file), join(folder, file))
+    for (const name of ['fuzz', 'node']) mkdirSync(join(folder, name), { recursive: true })
+    for (const file of ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', 'fuzz/Cargo.lock', 'node/index.js']) cpSync(join(root, file), join(folder, file))
     writeFileSync(join(folder, 'CHANGELOG.md'), CHANGELOG)
     for (const [file, change] of Object.entries(edit)) {
       const text = readFileSync(join(folder, file), 'utf8')
@@ -83,6 +83,7 @@ describe('release:check', () => {
   const CASES = {
     'package-lock.json': ['package-lock.json', (text) => text.replace(VERSION, OTHER), ''],
     'package-lock.json, packages': ['package-lock.json', (text) => text.replace(new RegExp(`("": \\{[^}]*?"version": )"${VERSION}"`), `$1"${OTHER}"`), ''],
+    'node/index.js': ['node/index.js', (text) => text.replace(`VERSION = '${VERSION}'`, `VERSION = '${OTHER}'`), ''],
     'Cargo.toml': ['Cargo.toml', (text) => text.replace(`version = "${VERSION}"`, `version = "${OTHER}"`), ''],
     'Cargo.lock, ttn-auth': ['Cargo.lock', inLock('ttn-auth')],
     'Cargo.lock, ttn-auth-node': ['Cargo.lock', inLock('ttn-auth-node')],
