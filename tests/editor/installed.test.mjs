@@ -1,9 +1,17 @@
-// The package as it is installed: what the editor offers of it.
+// The package as it is installed: what the editor offers of it, and that it works on every Node.js.
 import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
 
+import { installNode } from '../../scripts/newer-node.mjs'
 import { PLATFORM, install, packed } from '../package/packed.mjs'
-import { NAME, startNodeRed } from './process.mjs'
+import { flow, network, request, withSecret } from './flows.mjs'
+import { NAME, startNodeRed, version } from './process.mjs'
+
+const { Sandbox } = createRequire(import.meta.url)('../../node/index.js')
+
+/** Besides the one that everything here runs on. */
+const NODES = { 'node-red': ['22', '24', '26'], 'node-red-5': ['24', '26'] }[version]
 
 let nodeRed, set
 before(async () => {
@@ -59,3 +67,19 @@ test('without the package of its platform Node-RED runs without the nodes, and s
     await alone.remove()
   }
 })
+
+for (const major of NODES) {
+  test(`on Node ${major}`, async (t) => {
+    const sandbox = await Sandbox.start({ rateLimit: false })
+    t.after(() => sandbox.stop())
+    const newer = await startNodeRed({ node: installNode(major) })
+    t.after(() => newer.remove())
+    assert.match(newer.log, new RegExp(`Node.js +version: v${major}\\.`))
+    for (const transport of ['grpc', 'http']) {
+      await newer.deploy(flow(request({ transport }), network(sandbox, withSecret(sandbox.accessKey))))
+      const { payload, error } = await newer.press('press', 'out')
+      assert.equal(payload?.dev_id, 'dev-1', JSON.stringify(error))
+    }
+    await newer.stop()
+  })
+}

@@ -36,6 +36,7 @@ export async function install(userDir) {
  * @param {object} [options]
  * @param {object} [options.settings]  more of Node-RED's settings; what JSON can hold
  * @param {Record<string, string>} [options.env]  more of the environment
+ * @param {string} [options.node]  the Node.js that runs it
  * @param {RegExp} [options.ready]  the line of the log that it is ready with
  * @param {(userDir: string) => void | Promise<void>} [options.packages]  puts other packages into its folder than both of ours
  */
@@ -65,8 +66,9 @@ class NodeRed extends EventEmitter {
   /** What is sent with each request: set it after a login. */
   headers = {}
 
-  constructor({ settings = {}, env = {} }) {
+  constructor({ settings = {}, env = {}, node = process.execPath }) {
     super()
+    this.node = node
     this.setMaxListeners(0)
     this.settings = settings
     this.env = env
@@ -88,7 +90,7 @@ class NodeRed extends EventEmitter {
     const from = this.log.length
     // Its own home, so that nobody's Git settings count.
     const env = { PATH: process.env.PATH, HOME: this.userDir, NODE_ENV: 'production', ...this.env }
-    this.child = spawn(process.execPath, [command, '--userDir', this.userDir, '--settings', file], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawn(this.node, [command, '--userDir', this.userDir, '--settings', file], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.closed = once(this.child, 'close')
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
