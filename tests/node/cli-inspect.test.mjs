@@ -239,7 +239,8 @@ test('what is wrong with the arguments, or with where the credential should be',
 
 /** Runs it on a terminal of its own; `keys` are what is typed there. */
 function onTerminal(args, env = {}) {
-  const { TTN_SECRET, NO_COLOR, FORCE_COLOR, ...environment } = process.env
+  // On a CI machine Node.js takes every terminal for one without colours.
+  const { TTN_SECRET, NO_COLOR, FORCE_COLOR, CI, ...environment } = process.env
   const script = 'import pty, sys, os; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
   const command = ['-c', script, process.execPath, ...COMMAND, ...args]
   return spawnSync('python3', command, { env: { ...environment, TERM: 'xterm-256color', ...env }, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' })
