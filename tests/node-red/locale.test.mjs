@@ -9,7 +9,8 @@ import { root } from '../../scripts/prepare.mjs'
 const nodes = join(root, 'node', 'nodes')
 const read = (...path) => readFileSync(join(nodes, ...path), 'utf8')
 const { ttn } = JSON.parse(read('locales', 'en-US', 'ttn.json'))
-const sources = readdirSync(join(nodes, 'lib')).map((name) => read('lib', name)).join('\n') + read('ttn.js')
+/** All that runs in Node-RED. The attempt of Test connection is the command line's, too. */
+const sources = [...readdirSync(join(nodes, 'lib')).map((name) => read('lib', name)), read('ttn.js'), read('..', 'check.js')].join('\n')
 const resources = join(root, 'resources')
 /** All that runs in the editor. */
 const html = read('ttn.html') + readdirSync(resources).map((name) => readFileSync(join(resources, name), 'utf8')).join('\n')
