@@ -1,8 +1,7 @@
 // What an addon's file says of itself: a wrong one under the right name would be noticed by users only.
 import { readFileSync } from 'node:fs'
 
-/** The oldest glibc that is supported: Debian 10, RHEL 8. */
-const GLIBC = 28
+import { GLIBC } from './cross/platforms.mjs'
 
 /** Built for release they have 10 MB, for debugging 60. */
 const LARGEST = 24 * 2 ** 20
@@ -48,5 +47,5 @@ export function checkAddon(file, platform, { debug = false } = {}) {
   if (debug) return
   if (bytes.length > LARGEST) throw new Error(`${file} has ${bytes.length} bytes, so it was not built for release`)
   const glibc = libc === 'gnu' ? newestGlibc(bytes) : 0
-  if (glibc > GLIBC) throw new Error(`${file} needs glibc 2.${glibc}: npm run build:cross builds for 2.${GLIBC}`)
+  if (glibc > Number(GLIBC.slice('2.'.length))) throw new Error(`${file} needs glibc 2.${glibc}: npm run build:cross builds for ${GLIBC}`)
 }

@@ -16,6 +16,12 @@ const files = folders.flatMap((folder) => {
   return readdirSync(path).filter(isWanted).map((name) => join(path, name))
 })
 
+// Given none, Node.js would take every test that it finds.
+if (files.length === 0) {
+  console.error(`no such tests: ${args.join(' ')}`)
+  process.exit(2)
+}
+
 function run(command, args, env = {}) {
   console.error(`> ${[...Object.entries(env).map(([name, value]) => `${name}=${value}`), command, ...args.map(short)].join(' ')}`)
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })

@@ -1,4 +1,5 @@
 'use strict'
+// How long ago, or how far off.
 
 const UNITS = [[86_400_000, 'd'], [3_600_000, 'h'], [60_000, 'min'], [1000, 's']]
 

@@ -1,5 +1,5 @@
 // A machine of another platform, as far as a program can tell: a folder with that platform's libc and Node.js and little else, entered by
-// chroot, with the processor emulated where ours is another. It has no compiler, and no network but loopback.
+// chroot, with the processor emulated where ours is another. It has no compiler.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -30,7 +30,7 @@ const release = (part, architecture) => {
 export class Machine {
   /** @param {string} name  of the platform */
   constructor(name) {
-    if (process.getuid() !== 0) throw new Error('chroot needs root')
+    if (process.getuid?.() !== 0) throw new Error('chroot needs root')
     const { libc, emulator } = platforms[name]
     this.platform = platforms[name]
     this.folder = join(cache, 'machines', name)
@@ -82,15 +82,15 @@ export class Machine {
   }
 
   /**
-   * Runs Node.js on it, without any network unless `loopback`. What it printed; an `Error` if it failed.
+   * Runs Node.js on it, without any network, loopback too, unless `network`. What it printed; an `Error` if it failed.
    * @param {string[]} args  paths as they are on the machine
    */
-  run(args, { loopback = false } = {}) {
+  run(args, { network = false } = {}) {
     const command = ['/usr/sbin/chroot', this.folder, ...(this.emulator ? [this.emulator] : []), this.node, ...args]
     // The environment is the machine's own: nothing of ours, and no compiler on PATH.
     const env = { HOME: '/root', PATH: '/usr/bin' }
     const options = { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'], timeout: LONGEST, killSignal: 'SIGKILL' }
-    const [program, ...rest] = loopback ? command : ['/usr/bin/unshare', '--net', ...command]
+    const [program, ...rest] = network ? command : ['/usr/bin/unshare', '--net', ...command]
     const { status, signal, error, stdout, stderr } = spawnSync(program, rest, options)
     if (error) throw error
     if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status ?? signal}: ${(stdout + stderr).slice(0, 2000)}`)

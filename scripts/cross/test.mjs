@@ -25,7 +25,7 @@ function test(name, packages) {
   for (const file of [...files, CALLS]) copyFileSync(file, join(work, basename(file)))
   const npm = ['/opt/npm/bin/npm-cli.js', 'install', '--prefix', '/work', '--no-audit', '--no-fund', '--loglevel', 'error']
   machine.run([...npm, '--offline', '--ignore-scripts', ...files.map((file) => `/work/${basename(file)}`)])
-  const answer = JSON.parse(machine.run([`/work/${basename(CALLS)}`], { loopback: true }))
+  const answer = JSON.parse(machine.run([`/work/${basename(CALLS)}`], { network: true }))
   // qemu or a chroot could be passed by: Node.js itself says what it is.
   const { arch } = targets.find(({ platform }) => platform === name)
   if (!answer.ok || answer.arch !== arch || answer.package !== addon.version) throw new Error(JSON.stringify(answer))

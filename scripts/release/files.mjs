@@ -9,7 +9,8 @@ import { root } from '../prepare.mjs'
 import { releaseNotes } from './notes.mjs'
 import { readPackages } from './packages.mjs'
 
-const NOTES = 'RELEASE-NOTES.md'
+/** What the changelog says, beside the rest. */
+export const NOTES = 'RELEASE-NOTES.md'
 
 /**
  * @param {string} dist  the folder that `npm run pack` and `npm run sbom` wrote to

@@ -5,8 +5,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 import { root } from '../prepare.mjs'
+import { NOTES } from './files.mjs'
 
-const NOTES = 'RELEASE-NOTES.md'
 const [tag, folder = join(root, 'dist', 'release')] = process.argv.slice(2)
 
 function gh(args, { mayFail = false } = {}) {
