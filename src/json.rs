@@ -191,7 +191,7 @@ pub(crate) mod base64 {
 #[derive(Default, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn read_hex<'de, D: Deserializer<'de>>(from: D, length: usize) -> Result<Vec<u8>, D::Error> {
+pub(crate) fn read_hex<'de, D: Deserializer<'de>>(from: D, length: usize) -> Result<Vec<u8>, D::Error> {
     // No value in the message: it may be a key.
     let wrong = || D::Error::custom(format!("expected {} hex digits ({length} bytes)", length * 2));
     // Borrowed where it can be: without escapes, which hex digits need none of.
@@ -208,7 +208,7 @@ fn read_hex<'de, D: Deserializer<'de>>(from: D, length: usize) -> Result<Vec<u8>
     if bytes.len() == length { Ok(bytes) } else { Err(wrong()) }
 }
 
-fn hex_text(bytes: &[u8]) -> String {
+pub(crate) fn hex_text(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)]));
     bytes.iter().flat_map(digits).collect()

@@ -77,6 +77,9 @@ pub mod proto;
 mod secret;
 mod shared;
 mod slot;
+mod stack_any;
+mod stack_json;
+mod stack_value;
 mod store;
 mod store_file;
 mod store_memory;
@@ -211,6 +214,8 @@ pub use error_kind::ErrorKind;
 pub use id::{AppId, DevId};
 pub use json::{from_json, to_json};
 pub use layer::{Auth, AuthLayer, BoxError};
+#[doc(no_inline)]
+pub use proto::stack;
 pub use secret::Secret;
 pub use shared::SharedToken;
 pub use store::{Kept, StoreLock, TokenStore};

@@ -1,6 +1,7 @@
-//! The messages of the V2 APIs, compiled from `proto/`, with V2's documented JSON as their serde form.
+//! The messages of the V2 APIs and of The Things Stack's, compiled from `proto/`, with their documented JSON as their serde
+//! form.
 //!
-//! Bytes fields have a fixed length, which [`lengths`] checks: 8 for an EUI, 4 for a `dev_addr`, 16 for a key.
+//! V2's bytes fields have a fixed length, which [`lengths`] checks: 8 for an EUI, 4 for a `dev_addr`, 16 for a key.
 
 #![allow(missing_docs)] // Generated; the fields are documented in the .proto files.
 
@@ -17,6 +18,42 @@ pub mod lorawan {
 /// `discovery`: announcements.
 pub mod discovery {
     include!(concat!(env!("OUT_DIR"), "/discovery.rs"));
+}
+
+/// `ttn.lorawan.v3`: what The Things Stack's Identity Server and its event server speak.
+pub mod stack {
+    include!(concat!(env!("OUT_DIR"), "/ttn.lorawan.v3.rs"));
+
+    use std::fmt;
+
+    use crate::Secret;
+
+    /// As derived, but for what is secret.
+    macro_rules! redacted {
+        ($($message:ident: $($field:ident)*, $($secret:ident)*;)*) => { $(
+            impl fmt::Debug for $message {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.debug_struct(stringify!($message))
+                        $(.field(stringify!($field), &self.$field))*
+                        $(.field(stringify!($secret), &Secret::new(self.$secret.as_str())))*
+                        .finish()
+                }
+            }
+        )* };
+    }
+
+    redacted! {
+        ApiKey: id name rights created_at updated_at expires_at, key;
+        OAuthAccessToken: user_ids client_ids id rights created_at expires_at user_session_id,
+            access_token refresh_token;
+        UserSession: user_ids session_id created_at updated_at expires_at, session_secret;
+        EndDeviceAuthenticationCode: valid_from valid_to, value;
+    }
+}
+
+/// `google.rpc`: a gRPC error with its details.
+pub mod rpc {
+    include!(concat!(env!("OUT_DIR"), "/google.rpc.rs"));
 }
 
 /// `google.protobuf.Empty`: nothing, `{}` in JSON.
