@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** Which credential it is. */
-export type CredentialsKind = 'bearer-token' | 'access-key'
+export type CredentialsKind = 'bearer-token' | 'access-key' | 'api-key'
 
 /** How calls travel. */
 export type Transport = 'grpc' | 'http'
@@ -20,6 +20,7 @@ export type AuthErrorCode =
   | 'AUTH_INVALID_TOKEN'
   | 'AUTH_UNKNOWN_ISSUER'
   | 'AUTH_INVALID_KEY'
+  | 'AUTH_KEY_EXPIRED'
   | 'AUTH_PERMISSION_DENIED'
   | 'AUTH_NOT_FOUND'
   | 'AUTH_ALREADY_EXISTS'
@@ -52,6 +53,8 @@ export declare class AuthError extends Error {
   readonly grpcCode?: number
   /** The HTTP status, if the answer came over HTTP. */
   readonly httpStatus?: number
+  /** What The Things Stack says of it beside its text, over either transport. */
+  readonly details?: ErrorDetails
   /** What caused it; for an aborted call, the signal's reason. */
   readonly cause?: unknown
   /** Of `Authenticator.authenticate`: what to tell the caller. It is not shown with the error. */
@@ -66,7 +69,20 @@ export interface AuthErrorFields {
   hint?: string
   grpcCode?: number
   httpStatus?: number
+  details?: ErrorDetails
   cause?: unknown
+}
+
+/** What The Things Stack says of an error (`ttn.lorawan.v3.ErrorDetails`). */
+export interface ErrorDetails {
+  /** The part of the server that found it, such as `pkg/auth/rights`. */
+  namespace: string
+  /** What it is called there, such as `insufficient_application_rights`. */
+  name: string
+  /** What the text was made with, such as `missing`: a list of rights. */
+  attributes?: Record<string, unknown>
+  /** What the server's operator finds it by in the log. */
+  correlationId?: string
 }
 
 /** An `AuthError` as JSON: without its cause and stack. */
@@ -79,6 +95,7 @@ export interface AuthErrorJson {
   hint?: string
   grpcCode?: number
   httpStatus?: number
+  details?: ErrorDetails
 }
 
 /** This package's version. */
@@ -101,6 +118,12 @@ export interface OriginOptions {
 /** What a credential says of itself. Nothing of it is verified: decide nothing on it. */
 export interface CredentialsDescription {
   kind: CredentialsKind
+  /** What exactly it is. `opaque` is a bearer token of no form that is known here. */
+  type: 'jwt' | 'opaque' | 'access-key' | 'api-key' | 'oauth-access-token' | 'session-token'
+  /** Which network has issued it, if that is known. */
+  network?: 'v2' | 'the-things-stack'
+  /** What The Things Stack knows it by: no secret. */
+  id?: string
   /** Claim `iss`, or what stands before the access key's dot. */
   issuer?: string
   /** Claim `sub`. */
@@ -113,6 +136,14 @@ export interface CredentialsDescription {
   apps?: Record<string, string[]>
   /** The application given with the access key. */
   appId?: string
+}
+
+/** Options of `Credentials.mqtt`. */
+export interface MqttOptions {
+  /** Default: the application given with the access key. */
+  appId?: string
+  /** The Things Stack's tenant, such as `ttn`; none on an installation without tenants, and none on V2. */
+  tenant?: string
 }
 
 /** Where a `TokenSource` has its tokens from. */
@@ -282,6 +313,39 @@ export interface ClientSettings {
 export interface ClientOptions extends ClientSettings {
   /** `grpc://`, `grpcs://`, `http://` or `https://` with host and port. */
   address: string
+}
+
+/** Options of `new CallAuth`. */
+export interface CallAuthOptions extends ClientSettings {
+  /** Where credentials may go: `grpc://`, `grpcs://`, `http://` or `https://` with host and port. Default: wherever a call goes. */
+  address?: string
+}
+
+/** What an attempt of a call is made with. Each holds the secret, or is empty if there is nothing to send. */
+export interface AuthAttempt {
+  /** For HTTP: `authorization`. */
+  headers: Record<string, string>
+  /** For gRPC: `token`, `key` or `authorization`. */
+  metadata: Record<string, string>
+  /** How long it may take, in milliseconds. */
+  timeLeft: number
+}
+
+/** How an attempt failed: one of `grpcCode`, `httpStatus` and `timedOut`; none of them if there was no answer. */
+export interface CallFailure {
+  /** The gRPC status code, 1 to 16; with `message`, and metadata as `headers`. */
+  grpcCode?: number
+  /** The HTTP status; with `body`, and `headers`. */
+  httpStatus?: number
+  /** It took longer than `timeLeft`. */
+  timedOut?: boolean
+  message?: string
+  /** As much of an answer's body as there is. */
+  body?: string
+  /** By lower-case name; binary metadata in base64. */
+  headers?: Record<string, FieldValue>
+  /** Nothing was sent: there was no connection. */
+  unsent?: boolean
 }
 
 /** Options of `Client.discover`. */
@@ -868,6 +932,27 @@ export interface Sandbox {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** One call that another library makes, from its first attempt to its end. */
+export declare class AuthCall {
+  private constructor()
+  /**
+   * What the next attempt is made with, when it is its turn: an HTTP header, gRPC metadata (none of them if there is nothing
+   * to send), and how long it may take.
+   *
+   * Rejects with what the call ends with, if there are no credentials to be had.
+   */
+  next(): Promise<AuthAttempt>
+  /** The attempt got its answer: the call is over. */
+  succeeded(): void
+  /**
+   * The attempt failed. Resolves when it is time for another one, which may be at once.
+   *
+   * Rejects with the error that the call ends with, if there is to be no other: without the credential, should the server
+   * have repeated it.
+   */
+  failed(failure: CallFailure): Promise<void>
+}
+
 /**
  * Checks who is calling, as a V2 Handler does: it takes a bearer token or an access key, exchanges a key at the account server
  * of its issuer, verifies the token, and tells its claims. It remembers keys, exchanges and verified tokens: one for a
@@ -918,6 +1003,30 @@ export declare class Authenticator {
    * Throws `AUTH_INVALID_TOKEN` if it is no JWT.
    */
   static readUnverified(token: string): Claims
+}
+
+/**
+ * Decides for calls that another library makes: what is put on them, and whether one that failed is made again, by the same
+ * rules as `Client`. The adapters for @grpc/grpc-js, Connect, fetch and undici are made of it; another client needs
+ * `begin`, and of that call `next`, `succeeded` and `failed`.
+ */
+export declare class CallAuth {
+  /**
+   * With an `address` credentials go to that origin only; without one, to any server over TLS, or on this machine.
+   *
+   * Throws as `new Client` does.
+   */
+  constructor(options: CallAuthOptions)
+  /**
+   * Throws `AUTH_INSECURE_TRANSPORT` for plaintext to another machine, `AUTH_INVALID_ARGUMENT` for another origin than
+   * `address`: before anything is sent there.
+   */
+  check(url: string): void
+  /**
+   * A call that has not been attempted. It is taken for one that may not be carried out twice, unless `idempotent` says
+   * so.
+   */
+  begin(options?: CallOptions): AuthCall
 }
 
 /**
@@ -993,10 +1102,11 @@ export declare class Client {
 export declare class Credentials {
   private constructor()
   /**
-   * A bearer token: a JWT that an account server issued; every V2 API takes it.
+   * A bearer token: a JWT that an account server issued, which every V2 API takes; or an OAuth access token of The
+   * Things Stack (V3).
    *
-   * Throws `AUTH_INVALID_CREDENTIALS`, naming what is wrong: empty, blanks, `Bearer ` in front, an access key in its
-   * place, an unset `${VAR}`.
+   * Throws `AUTH_INVALID_CREDENTIALS`, naming what is wrong: empty, blanks, `Bearer ` in front, a key in its place, an
+   * unset `${VAR}`.
    */
   static bearerToken(token: string): Credentials
   /**
@@ -1006,9 +1116,17 @@ export declare class Credentials {
    */
   static accessKey(key: string, options?: AccessKeyOptions): Credentials
   /**
+   * An API key of The Things Stack (V3), `NNSXS.<id>.<secret>`; every API of it takes it. What it may do, and until when,
+   * `Client.authInfo` asks the server.
+   *
+   * Throws `AUTH_INVALID_CREDENTIALS`, as for `bearerToken`.
+   */
+  static apiKey(key: string): Credentials
+  /**
    * Tells the kind by the shape of the text.
    *
-   * Throws `AUTH_INVALID_CREDENTIALS` if it is neither.
+   * Throws `AUTH_INVALID_CREDENTIALS` if it is none, or a refresh token or an authorization code, which no call takes: the
+   * message says what to do with it.
    */
   static parse(secret: string): Credentials
   /**
@@ -1032,10 +1150,18 @@ export declare class Credentials {
   get kind(): CredentialsKind
   /** The header to send over HTTP. It holds the secret. */
   headers(): { authorization: string }
-  /** The metadata to send over gRPC: `token` or `key`. It holds the secret. */
+  /** The metadata to send over gRPC: `token` or `key`; of The Things Stack, `authorization`. It holds the secret. */
   metadata(): Record<string, string>
   /** What the credential says of itself, to show to a person. Nothing of it is verified. */
   describe(): CredentialsDescription
+  /**
+   * What to sign in with at the MQTT server of an application: of V2 its id and access key, of The Things Stack its id with
+   * the tenant's (`my-app@ttn`) and an API key. It holds the secret.
+   *
+   * Throws `AUTH_INVALID_CREDENTIALS` for a bearer token, which MQTT servers do not take; `AUTH_INVALID_ARGUMENT` for an
+   * id that is not valid.
+   */
+  mqtt(options?: MqttOptions): { username: string, password: string }
 }
 
 /**

@@ -5,7 +5,7 @@
 const kindOf = (code) => code.replace(/^AUTH_/, '').toLowerCase().replaceAll('_', '-')
 
 class AuthError extends Error {
-  constructor(message, { code = 'AUTH_INTERNAL', transient = false, hint, grpcCode, httpStatus, cause } = {}) {
+  constructor(message, { code = 'AUTH_INTERNAL', transient = false, hint, grpcCode, httpStatus, details, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
     this.kind = kindOf(code)
@@ -14,17 +14,18 @@ class AuthError extends Error {
     if (hint !== undefined) this.hint = hint
     if (grpcCode !== undefined) this.grpcCode = grpcCode
     if (httpStatus !== undefined) this.httpStatus = httpStatus
+    if (details !== undefined) this.details = details
   }
 
   toJSON() {
-    const { name, message, code, kind, transient, hint, grpcCode, httpStatus } = this
-    return { name, message, code, kind, transient, hint, grpcCode, httpStatus }
+    const { name, message, code, kind, transient, hint, grpcCode, httpStatus, details } = this
+    return { name, message, code, kind, transient, hint, grpcCode, httpStatus, details }
   }
 }
 Object.defineProperty(AuthError.prototype, 'name', { value: 'AuthError', writable: true, configurable: true })
 
 /** Called by the addon; the arguments are those of `ErrorFields` in src/hooks.rs. */
-function build(code, _kind, message, hint, transient, grpcCode, httpStatus, causes, reason) {
+function build(code, _kind, message, hint, transient, grpcCode, httpStatus, causes, reason, details) {
   let cause = reason ?? undefined
   for (const text of [...causes].reverse()) cause = new Error(text, cause === undefined ? undefined : { cause })
   const error = new AuthError(message, {
@@ -33,6 +34,7 @@ function build(code, _kind, message, hint, transient, grpcCode, httpStatus, caus
     hint,
     grpcCode: grpcCode ?? undefined,
     httpStatus: httpStatus ?? undefined,
+    details: details ? JSON.parse(details) : undefined,
     cause,
   })
   // The trace begins with who called the addon.

@@ -67,6 +67,8 @@ function disposable(Class, dispose) {
 
 show(native.Credentials, 'kind')
 show(native.TokenSource, 'kind')
+show(native.CallAuth)
+show(native.AuthCall)
 show(native.Client, 'address', 'transport')
 disposable(native.Client, async function () {
   this.close()
@@ -104,11 +106,13 @@ const bulk = (items, task, options) => require('./bulk.js').bulk(items, task, op
 
 // ESM's lexer finds the name here, and does not see that it becomes a getter, of which it would make none.
 module.exports.AuthError = undefined
+module.exports.AuthCall = native.AuthCall
 const exported = module.exports
 Object.defineProperty(exported, 'AuthError', { enumerable: true, get: () => require('./error.js').AuthError })
 module.exports.Authenticator = native.Authenticator
 module.exports.bulk = bulk
 module.exports.Credentials = native.Credentials
+module.exports.CallAuth = native.CallAuth
 module.exports.Client = native.Client
 module.exports.TokenSource = native.TokenSource
 module.exports.Sandbox = native.Sandbox

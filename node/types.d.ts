@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** Which credential it is. */
-export type CredentialsKind = 'bearer-token' | 'access-key'
+export type CredentialsKind = 'bearer-token' | 'access-key' | 'api-key'
 
 /** How calls travel. */
 export type Transport = 'grpc' | 'http'
@@ -20,6 +20,7 @@ export type AuthErrorCode =
   | 'AUTH_INVALID_TOKEN'
   | 'AUTH_UNKNOWN_ISSUER'
   | 'AUTH_INVALID_KEY'
+  | 'AUTH_KEY_EXPIRED'
   | 'AUTH_PERMISSION_DENIED'
   | 'AUTH_NOT_FOUND'
   | 'AUTH_ALREADY_EXISTS'
@@ -52,6 +53,8 @@ export declare class AuthError extends Error {
   readonly grpcCode?: number
   /** The HTTP status, if the answer came over HTTP. */
   readonly httpStatus?: number
+  /** What The Things Stack says of it beside its text, over either transport. */
+  readonly details?: ErrorDetails
   /** What caused it; for an aborted call, the signal's reason. */
   readonly cause?: unknown
   /** Of `Authenticator.authenticate`: what to tell the caller. It is not shown with the error. */
@@ -66,7 +69,20 @@ export interface AuthErrorFields {
   hint?: string
   grpcCode?: number
   httpStatus?: number
+  details?: ErrorDetails
   cause?: unknown
+}
+
+/** What The Things Stack says of an error (`ttn.lorawan.v3.ErrorDetails`). */
+export interface ErrorDetails {
+  /** The part of the server that found it, such as `pkg/auth/rights`. */
+  namespace: string
+  /** What it is called there, such as `insufficient_application_rights`. */
+  name: string
+  /** What the text was made with, such as `missing`: a list of rights. */
+  attributes?: Record<string, unknown>
+  /** What the server's operator finds it by in the log. */
+  correlationId?: string
 }
 
 /** An `AuthError` as JSON: without its cause and stack. */
@@ -79,6 +95,7 @@ export interface AuthErrorJson {
   hint?: string
   grpcCode?: number
   httpStatus?: number
+  details?: ErrorDetails
 }
 
 /** This package's version. */
@@ -101,6 +118,12 @@ export interface OriginOptions {
 /** What a credential says of itself. Nothing of it is verified: decide nothing on it. */
 export interface CredentialsDescription {
   kind: CredentialsKind
+  /** Whether The Things Stack (V3) has issued it. */
+  network?: 'the-things-stack'
+  /** Of The Things Stack: what exactly it is. */
+  type?: 'api-key' | 'oauth-access-token' | 'session-token'
+  /** What The Things Stack knows it by: no secret. */
+  id?: string
   /** Claim `iss`, or what stands before the access key's dot. */
   issuer?: string
   /** Claim `sub`. */
@@ -113,6 +136,14 @@ export interface CredentialsDescription {
   apps?: Record<string, string[]>
   /** The application given with the access key. */
   appId?: string
+}
+
+/** Options of `Credentials.mqtt`. */
+export interface MqttOptions {
+  /** Default: the application given with the access key. */
+  appId?: string
+  /** The Things Stack's tenant, such as `ttn`; none on an installation without tenants, and none on V2. */
+  tenant?: string
 }
 
 /** Where a `TokenSource` has its tokens from. */
@@ -282,6 +313,39 @@ export interface ClientSettings {
 export interface ClientOptions extends ClientSettings {
   /** `grpc://`, `grpcs://`, `http://` or `https://` with host and port. */
   address: string
+}
+
+/** Options of `new CallAuth`. */
+export interface CallAuthOptions extends ClientSettings {
+  /** Where credentials may go: `grpc://`, `grpcs://`, `http://` or `https://` with host and port. Default: wherever a call goes. */
+  address?: string
+}
+
+/** What an attempt of a call is made with. Each holds the secret, or is empty if there is nothing to send. */
+export interface AuthAttempt {
+  /** For HTTP: `authorization`. */
+  headers: Record<string, string>
+  /** For gRPC: `token`, `key` or `authorization`. */
+  metadata: Record<string, string>
+  /** How long it may take, in milliseconds. */
+  timeLeft: number
+}
+
+/** How an attempt failed: one of `grpcCode`, `httpStatus` and `timedOut`; none of them if there was no answer. */
+export interface CallFailure {
+  /** The gRPC status code, 1 to 16; with `message`, and metadata as `headers`. */
+  grpcCode?: number
+  /** The HTTP status; with `body`, and `headers`. */
+  httpStatus?: number
+  /** It took longer than `timeLeft`. */
+  timedOut?: boolean
+  message?: string
+  /** As much of an answer's body as there is. */
+  body?: string
+  /** By lower-case name; binary metadata in base64. */
+  headers?: Record<string, FieldValue>
+  /** Nothing was sent: there was no connection. */
+  unsent?: boolean
 }
 
 /** Options of `Client.discover`. */

@@ -19,6 +19,7 @@ use crate::account_address::split;
 use crate::account_answer::{Exchanged, Refreshed, TokenAnswer, refusal, unavailable};
 use crate::account_login::{Login, encoded, plain};
 use crate::address::Address;
+use crate::stack_secret::StackSecret;
 use crate::{AppId, Error, ErrorKind, Result, Secret};
 
 /// How long one call may take unless another limit is given: less than the 10 s of the call that needs the token, so that its
@@ -182,10 +183,16 @@ impl AccountServer {
     /// `POST /users/token` with `grant_type=refresh_token` (RFC 6749, section 6): a new token, and often a new refresh
     /// token with it, which makes the old one worthless. [`RefreshToken`](crate::RefreshToken) keeps track of them.
     ///
+    /// With a refresh token of The Things Stack (`OJSWM.`) the same at its `/oauth/token`: then this is the cluster's address,
+    /// such as `https://eu1.cloud.thethings.network`, and a client is needed.
+    ///
     /// # Errors
     /// [`ErrorKind::InvalidToken`] if the account server refuses the refresh token: somebody has to sign in again.
     /// [`ErrorKind::InvalidArgument`] if it refuses the client, [`ErrorKind::ExchangeUnavailable`] if it does not answer.
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<Refreshed> {
+        if StackSecret::of(refresh_token.expose()) == Some(StackSecret::RefreshToken) {
+            return self.refresh_at_the_things_stack(refresh_token).await;
+        }
         let body = Serializer::new(String::new())
             .append_pair("grant_type", "refresh_token")
             .append_pair("refresh_token", refresh_token.expose())
@@ -211,6 +218,14 @@ impl AccountServer {
         Ok(Refreshed { expires_in: answer.expires_in(), refresh_token, token: answer.access_token() })
     }
 
+    pub(crate) fn login(&self) -> &Login {
+        &self.login
+    }
+
+    pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.post(self.url(path))
+    }
+
     fn url(&self, path: &str) -> Url {
         let mut url = Url::clone(&self.base);
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
@@ -218,7 +233,7 @@ impl AccountServer {
     }
 
     /// Sends a request with `secrets` in it; `refused` tells the meaning of a refusal from its status and its text.
-    async fn send<T: DeserializeOwned>(
+    pub(crate) async fn send<T: DeserializeOwned>(
         &self,
         request: reqwest::RequestBuilder,
         secrets: &[&Secret],

@@ -92,16 +92,17 @@ pub(crate) fn refusal(
     }
 }
 
-/// The account server's own text, from `error` or `description`, or else what the status is called.
+/// The account server's own text, from `error` or `description` (V2's) or `message` (The Things Stack's), or else what the status is called.
 fn text(status: StatusCode, body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Body {
         error: Option<String>,
         description: Option<String>,
+        message: Option<String>,
     }
     let body: Option<Body> = serde_json::from_slice(body).ok();
     let text = body
-        .and_then(|body| body.error.filter(|text| !text.is_empty()).or(body.description))
+        .and_then(|body| body.error.filter(|text| !text.is_empty()).or(body.description).or(body.message))
         .filter(|text| !text.is_empty())
         .unwrap_or_else(|| status.canonical_reason().unwrap_or("unknown status").to_owned());
     text.chars().filter(|c| !c.is_control()).collect()

@@ -152,7 +152,8 @@ fn cause(kind: ErrorKind) -> Cause {
         | ErrorKind::TokenNotYetValid
         | ErrorKind::InvalidToken
         | ErrorKind::UnknownIssuer
-        | ErrorKind::InvalidKey => Cause::Refused,
+        | ErrorKind::InvalidKey
+        | ErrorKind::KeyExpired => Cause::Refused,
         ErrorKind::PermissionDenied => Cause::Forbidden,
         ErrorKind::InvalidArgument => Cause::Malformed,
         ErrorKind::NotFound => Cause::Absent,

@@ -43,9 +43,11 @@ pub(crate) struct Calls {
 }
 
 /// One call so far.
-struct Call {
+#[derive(Debug)]
+pub(crate) struct Call {
     limit: Duration,
     left: Duration,
+    idempotent: bool,
     /// Attempts that count for the retry policy.
     attempts: u32,
     /// What was refused, and how. Never a second one.
@@ -59,11 +61,13 @@ struct Call {
     begun: Instant,
 }
 
-/// How an attempt ended.
-struct Ended<T> {
-    outcome: Result<T>,
-    /// What it was made with; none if there was nothing to send, or if it was not made.
-    credentials: Option<Credentials>,
+/// An attempt that is about to be made.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// None if there is nothing to send.
+    pub(crate) credentials: Option<Credentials>,
+    /// The call's time limit ends it.
+    pub(crate) until: Instant,
     started: Instant,
 }
 
@@ -85,59 +89,91 @@ impl Calls {
     where
         F: Future<Output = Result<T>>,
     {
+        let mut call = self.begin(options, idempotent);
+        loop {
+            let made = self.next(&mut call).await?;
+            let error = match tokio::time::timeout_at(made.until, attempt(made.credentials.clone())).await {
+                Ok(Ok(answer)) => {
+                    self.succeeded(&made);
+                    return Ok(answer);
+                }
+                Ok(Err(error)) => error,
+                Err(_) => self.too_late(&call, &self.address),
+            };
+            self.failed(&mut call, made, error).await?;
+        }
+    }
+
+    /// A call that has not been attempted.
+    pub(crate) fn begin(&self, options: &CallOptions, idempotent: bool) -> Call {
         let limit = options.timeout.unwrap_or(self.timeout);
-        let idempotent = options.idempotent.unwrap_or(idempotent);
-        let mut call = Call {
+        Call {
             limit,
             left: limit,
+            idempotent: options.idempotent.unwrap_or(idempotent),
             attempts: 0,
             refused: None,
             replacing: false,
             last: None,
             may_be_done: false,
             begun: Instant::now(),
-        };
-        loop {
-            let Ended { outcome, credentials, started } = self.attempt(&mut call, &attempt).await;
-            if let Some(Credentials::Token(token)) = credentials.as_ref().filter(|_| takes_token(&outcome)) {
-                token.accept();
-            }
-            let error = match outcome {
-                Ok(answer) => {
-                    self.pace.accepted(started);
-                    self.budget.refund();
-                    return Ok(answer);
-                }
-                Err(error) => error,
-            };
-            call.may_be_done |= may_be_done(&error);
-            if !self.again(&mut call, &error, credentials, started, idempotent).await {
-                return Err(call.failed(error));
-            }
-            call.last = Some(error);
         }
     }
 
-    async fn attempt<T, F>(&self, call: &mut Call, attempt: &impl Fn(Option<Credentials>) -> F) -> Ended<T>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        let ready = self.ready(call).await;
-        let started = Instant::now();
-        let credentials = match ready {
-            Ok(credentials) => credentials,
-            Err(error) => return Ended { outcome: Err(error), credentials: None, started },
-        };
-        let end = started.checked_add(call.left).unwrap_or(started + FOR_EVER);
-        let outcome = match tokio::time::timeout_at(end, attempt(credentials.clone())).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(presentable(error, credentials.as_ref())),
-            Err(_) => Err(self.too_late(call, &self.address)),
-        };
-        if outcome.is_err() {
-            call.left = call.left.saturating_sub(started.elapsed());
+    /// What the next attempt is made with, when it is its turn.
+    ///
+    /// # Errors
+    /// What the call ends with.
+    pub(crate) async fn next(&self, call: &mut Call) -> Result<Attempt> {
+        loop {
+            let ready = self.ready(call).await;
+            let started = Instant::now();
+            match ready {
+                Ok(credentials) => {
+                    let until = started.checked_add(call.left).unwrap_or(started + FOR_EVER);
+                    return Ok(Attempt { credentials, until, started });
+                }
+                Err(error) => self.repeat(call, error, None, started).await?,
+            }
         }
-        Ended { outcome, credentials, started }
+    }
+
+    /// An attempt has got its answer.
+    pub(crate) fn succeeded(&self, attempt: &Attempt) {
+        if let Some(Credentials::Token(token)) = &attempt.credentials {
+            token.accept();
+        }
+        self.pace.accepted(attempt.started);
+        self.budget.refund();
+    }
+
+    /// An attempt has failed. It waits until it is time for another.
+    ///
+    /// # Errors
+    /// What the call ends with, if there is to be no other.
+    pub(crate) async fn failed(&self, call: &mut Call, attempt: Attempt, error: Error) -> Result<()> {
+        let Attempt { credentials, started, .. } = attempt;
+        let error = presentable(error, credentials.as_ref());
+        call.left = call.left.saturating_sub(started.elapsed());
+        if let Some(Credentials::Token(token)) = credentials.as_ref().filter(|_| takes_token(&error)) {
+            token.accept();
+        }
+        self.repeat(call, error, credentials, started).await
+    }
+
+    async fn repeat(
+        &self,
+        call: &mut Call,
+        error: Error,
+        credentials: Option<Credentials>,
+        started: Instant,
+    ) -> Result<()> {
+        call.may_be_done |= may_be_done(&error);
+        if !self.again(call, &error, credentials, started).await {
+            return Err(call.failed(error));
+        }
+        call.last = Some(error);
+        Ok(())
     }
 
     /// Credentials, then a turn: whoever waits for a token takes no turn from others, and does not start with them all when
@@ -188,7 +224,6 @@ impl Calls {
         error: &Error,
         credentials: Option<Credentials>,
         started: Instant,
-        idempotent: bool,
     ) -> bool {
         if call.left.is_zero() || call.begun.elapsed() >= MAX_WAIT {
             return false;
@@ -211,7 +246,7 @@ impl Calls {
             return true;
         }
         call.attempts += 1;
-        let Some(wait) = self.retry.wait(error, call.attempts, idempotent, fastrand::f64()) else {
+        let Some(wait) = self.retry.wait(error, call.attempts, call.idempotent, fastrand::f64()) else {
             return false;
         };
         if wait >= call.left || !(error.is_unsent() || self.budget.take()) {
@@ -223,7 +258,7 @@ impl Calls {
         true
     }
 
-    fn too_late(&self, call: &Call, who: &str) -> Error {
+    pub(crate) fn too_late(&self, call: &Call, who: &str) -> Error {
         let message = format!("{who} did not answer within {} ms", call.limit.as_millis());
         Error::new(ErrorKind::Timeout, message)
     }
@@ -234,16 +269,14 @@ fn refuses(sent: &Credentials, error: &Error) -> bool {
     match sent {
         Credentials::Token(_) => error.refuses_token(),
         Credentials::Key(_) => matches!(error.kind(), ErrorKind::InvalidKey | ErrorKind::UnknownIssuer),
+        Credentials::ApiKey(_) => matches!(error.kind(), ErrorKind::InvalidKey | ErrorKind::KeyExpired),
     }
 }
 
 /// Whether the server looked beyond the token, so that the token is good.
-fn takes_token<T>(outcome: &Result<T>) -> bool {
+fn takes_token(error: &Error) -> bool {
     use ErrorKind::{AlreadyExists, NotFound, PermissionDenied, RateLimited};
-    match outcome {
-        Ok(_) => true,
-        Err(error) => matches!(error.kind(), AlreadyExists | NotFound | PermissionDenied | RateLimited),
-    }
+    matches!(error.kind(), AlreadyExists | NotFound | PermissionDenied | RateLimited)
 }
 
 fn told(error: &Error, attempt: u32, delay: Duration) {
@@ -251,8 +284,15 @@ fn told(error: &Error, attempt: u32, delay: Duration) {
     tracing::debug!(target: "ttn_auth::retry", code = error.code(), attempt, delay_ms);
 }
 
-/// A server may repeat in its error what it was sent, and say more than anyone wants to read.
+/// A server may repeat in its error what it was sent, and say more than anyone wants to read. And The Things Stack says the
+/// same of a key and of a token that it does not take.
 fn presentable(error: Error, credentials: Option<&Credentials>) -> Error {
+    let error = match credentials {
+        Some(Credentials::ApiKey(_)) if error.kind() == ErrorKind::InvalidToken => {
+            error.with_kind(ErrorKind::InvalidKey)
+        }
+        _ => error,
+    };
     error.map_message(|message| {
         let text = match credentials {
             Some(credentials) => credentials.secret().redact(message),

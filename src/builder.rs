@@ -11,8 +11,8 @@ use crate::retry::RetryBudget;
 use crate::sharing::Server;
 use crate::supply::Supply;
 use crate::{
-    Carrier, Client, Credentials, CredentialsFile, Error, ErrorKind, Result, RetryPolicy, TokenSource,
-    Transport,
+    CallAuth, Carrier, Client, Credentials, CredentialsFile, Error, ErrorKind, Result, RetryPolicy,
+    TokenSource, Transport,
 };
 
 /// The time limit of a call, and of a connection's set-up, unless another is given.
@@ -124,20 +124,14 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client> {
         let address = Address::parse(&self.address)?;
         address.require_private(self.allow_insecure)?;
-        if self.timeout.is_zero() || self.connect_timeout.is_zero() {
-            return Err(Error::new(ErrorKind::InvalidArgument, "a time limit must be more than zero"));
-        }
-        if self.rate_limit == Some(0) {
-            return Err(Error::new(ErrorKind::InvalidArgument, "a rate limit must be more than zero"));
-        }
-        if let Supply::Fixed(credentials) = &self.supply {
-            // What cannot be sent is found before anything is.
-            Carrier::AuthorizationHeader.insert(credentials, &mut http::HeaderMap::new())?;
-        }
+        self.check()?;
         // Also for plaintext, so that a bad CA is found whatever the address is.
         let verifier = crate::tls::verifier(self.ca.as_deref())?;
-        let server =
-            Server { address: address.to_string(), ca: self.ca, connect_timeout: self.connect_timeout };
+        let server = Server {
+            address: address.to_string(),
+            ca: self.ca.clone(),
+            connect_timeout: self.connect_timeout,
+        };
         let channel = match address.transport {
             #[cfg(feature = "grpc")]
             Transport::Grpc => {
@@ -154,15 +148,52 @@ impl ClientBuilder {
                 return Err(Error::new(ErrorKind::Unimplemented, message));
             }
         };
-        let calls = Calls {
-            address: address.to_string(),
+        Ok(Client::new(address.transport, channel, self.calls(address.to_string())))
+    }
+
+    /// What decides for calls that another library makes to this address, with the same credentials and rules as a client
+    /// of this builder. With an empty address they may go to any server, over TLS or to this machine.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub fn call_auth(self) -> Result<CallAuth> {
+        let origin = match self.address.as_str() {
+            "" => None,
+            address => {
+                let address = Address::parse(address)?;
+                address.require_private(self.allow_insecure)?;
+                Some(address)
+            }
+        };
+        self.check()?;
+        let allow_insecure = self.allow_insecure;
+        let name = origin.as_ref().map_or_else(|| "the server".to_owned(), Address::to_string);
+        Ok(CallAuth::new(self.calls(name), origin, allow_insecure))
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.timeout.is_zero() || self.connect_timeout.is_zero() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a time limit must be more than zero"));
+        }
+        if self.rate_limit == Some(0) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a rate limit must be more than zero"));
+        }
+        if let Supply::Fixed(credentials) = &self.supply {
+            // What cannot be sent is found before anything is.
+            Carrier::AuthorizationHeader.insert(credentials, &mut http::HeaderMap::new())?;
+        }
+        Ok(())
+    }
+
+    fn calls(self, address: String) -> Calls {
+        Calls {
+            address,
             supply: self.supply,
             timeout: self.timeout,
             retry: self.retry,
             pace: Pace::new(self.rate_limit),
             budget: RetryBudget::default(),
-        };
-        Ok(Client::new(address.transport, channel, calls))
+        }
     }
 }
 

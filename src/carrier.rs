@@ -5,7 +5,10 @@
 //! | bearer token | `token: <jwt>` | `Authorization: Bearer <jwt>` |
 //! | access key | `key: <key>` | `Authorization: Key <key>` |
 //!
-//! Source: wire.md, section 1. gRPC metadata is HTTP/2 headers, so both are an [`http::HeaderMap`] here.
+//! | The Things Stack (V3) | `authorization: Bearer <..>` | `Authorization: Bearer <..>` |
+//!
+//! A credential's shape tells whether it is V3's. Source: wire.md, section 1; v3/wire.md, at its beginning. gRPC metadata
+//! is HTTP/2 headers, so both are an [`http::HeaderMap`] here.
 
 use std::sync::OnceLock;
 
@@ -28,7 +31,7 @@ const GATEWAY_KEY: HeaderName = HeaderName::from_static("grpc-metadata-key");
 pub enum Carrier {
     /// `Authorization: Bearer <jwt>` or `Authorization: Key <key>`, for HTTP.
     AuthorizationHeader,
-    /// `token: <jwt>` or `key: <key>`, for gRPC.
+    /// `token: <jwt>` or `key: <key>`, for gRPC; a credential of The Things Stack as `authorization: Bearer <..>`.
     GrpcMetadata,
 }
 
@@ -94,9 +97,12 @@ impl Carrier {
         Ok(kept.get_or_init(|| value).clone())
     }
 
-    fn name(self, credentials: &Credentials) -> HeaderName {
+    /// The header that the credential travels in.
+    pub(crate) fn name(self, credentials: &Credentials) -> HeaderName {
         match (self, credentials) {
             (Self::AuthorizationHeader, _) => AUTHORIZATION,
+            (Self::GrpcMetadata, _) if credentials.is_of_the_things_stack() => AUTHORIZATION,
+            (Self::GrpcMetadata, Credentials::ApiKey(_)) => AUTHORIZATION,
             (Self::GrpcMetadata, Credentials::Token(_)) => TOKEN,
             (Self::GrpcMetadata, Credentials::Key(_)) => KEY,
         }
@@ -105,12 +111,13 @@ impl Carrier {
     /// The header's name and value, for a client that takes them as text.
     pub fn entry(self, credentials: &Credentials) -> (HeaderName, Secret) {
         let secret = credentials.secret().expose();
-        let value = match (self, credentials) {
-            (Self::AuthorizationHeader, Credentials::Token(_)) => Secret::new(format!("Bearer {secret}")),
-            (Self::AuthorizationHeader, Credentials::Key(_)) => Secret::new(format!("Key {secret}")),
-            (Self::GrpcMetadata, _) => Secret::new(secret),
+        let name = self.name(credentials);
+        let value = match credentials {
+            _ if name != AUTHORIZATION => Secret::new(secret),
+            Credentials::Key(_) => Secret::new(format!("Key {secret}")),
+            Credentials::Token(_) | Credentials::ApiKey(_) => Secret::new(format!("Bearer {secret}")),
         };
-        (self.name(credentials), value)
+        (name, value)
     }
 
     /// Every header that this carrier reads a credential from.
@@ -183,6 +190,22 @@ mod tests {
             assert!(map.values().all(HeaderValue::is_sensitive));
             assert_eq!(shown(&carrier.extract(&map)), (Some("t"), None));
             assert!(!format!("{map:?}").contains("\"t\""), "{map:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_things_stack_issued_is_a_bearer_token_over_both() {
+        for text in ["NNSXS.ID.SECRET", "MFRWG.ID.SECRET", "ONZW4.ID.SECRET"] {
+            let credentials = Credentials::parse(text).unwrap();
+            for carrier in [Carrier::AuthorizationHeader, Carrier::GrpcMetadata] {
+                let mut map = headers(&[("token", "t"), ("key", "k")]);
+                carrier.insert(&credentials, &mut map).unwrap();
+                assert_eq!(map["authorization"], format!("Bearer {text}"));
+                assert!(map["authorization"].is_sensitive());
+                assert_eq!(map.contains_key("token"), carrier == Carrier::AuthorizationHeader);
+                let (name, value) = carrier.entry(&credentials);
+                assert_eq!((name.as_str(), value.expose()), ("authorization", &*format!("Bearer {text}")));
+            }
         }
     }
 

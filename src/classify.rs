@@ -3,6 +3,8 @@
 //! A V2 Handler answers every HTTP error with 500 and `code` 2, and a refused key over gRPC with code 2 and the account
 //! server's own words. So the text is looked at first, the same way for both transports, and the status only where the
 //! text says nothing. Source: wire.md, section 5; the test below goes through every recorded error.
+//!
+//! The Things Stack (V3) has proper codes, and a name for each error in its text.
 
 use crate::ErrorKind;
 
@@ -18,6 +20,14 @@ pub(crate) enum Status {
 }
 
 pub(crate) fn classify(status: Status, message: &str) -> ErrorKind {
+    if let Some((namespace, name)) = the_things_stacks(message) {
+        return by_name(namespace, name).unwrap_or_else(|| match status {
+            Status::Grpc(code) => by_grpc_code(code),
+            // Of a route that is there: what it is about is not.
+            Status::Http(404) => ErrorKind::NotFound,
+            Status::Http(status) => by_http_status(status),
+        });
+    }
     by_text(message).unwrap_or_else(|| match status {
         // With any other status it is this server, or a proxy, that speaks for itself.
         Status::Grpc(2) | Status::Http(500) if ACCOUNT_SERVER_FAILS.contains(&message) => {
@@ -31,6 +41,26 @@ pub(crate) fn classify(status: Status, message: &str) -> ErrorKind {
         Status::Grpc(16) | Status::Http(401) if message.contains("access key") => ErrorKind::InvalidKey,
         Status::Grpc(code) => by_grpc_code(code),
         Status::Http(status) => by_http_status(status),
+    })
+}
+
+/// Namespace and name of an error of The Things Stack, whose texts are `error:<namespace>:<name> (<text>)` (v3/wire.md,
+/// "Errors").
+pub(crate) fn the_things_stacks(message: &str) -> Option<(&str, &str)> {
+    let (full_name, _) = message.strip_prefix("error:")?.split_once(" (")?;
+    full_name.split_once(':')
+}
+
+/// What The Things Stack's codes do not tell: who has to do something about it.
+fn by_name(namespace: &str, name: &str) -> Option<ErrorKind> {
+    Some(match (namespace, name) {
+        ("pkg/identityserver", "unauthenticated") => ErrorKind::MissingCredentials,
+        // In another namespace it is a key that somebody asked for.
+        ("pkg/identityserver", "api_key_not_found") => ErrorKind::InvalidKey,
+        ("pkg/identityserver", "api_key_expired") => ErrorKind::KeyExpired,
+        ("pkg/identityserver", "token_expired") => ErrorKind::TokenExpired,
+        ("pkg/auth", "token") => ErrorKind::InvalidToken,
+        _ => return None,
     })
 }
 

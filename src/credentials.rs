@@ -1,26 +1,32 @@
-//! What you own: a bearer token or an access key. Reading one checks its shape, never its validity; only a server can
-//! tell that.
+//! What you own: a bearer token, an access key or an API key. Reading one checks its shape, never its validity; only a
+//! server can tell that.
 //!
 //! A **bearer token** is a JSON Web Token (RFC 7519) that an account server issued; every V2 API takes it. An **access
 //! key** is `<issuer>.<secret>`, belongs to one application, and is taken by the ApplicationManager, whose server
 //! exchanges it for a token.
+//!
+//! The Things Stack (V3) has **API keys**, `NNSXS.<id>.<secret>`, and OAuth access tokens, `MFRWG.<id>.<secret>`, which are
+//! bearer tokens too. By its shape alone a credential is known to be V3's, and is carried as V3 wants it.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::carrier::Carried;
-use crate::{AccessToken, Error, ErrorKind, Result, Secret};
+use crate::stack_secret::StackSecret;
+use crate::{AccessToken, ApiKey, Error, ErrorKind, Result, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// A bearer token or an access key. `Debug` shows the kind, never the secret.
+/// A bearer token, an access key or an API key. `Debug` shows the kind, never the secret.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// A JWT, accepted by every API.
+    /// A JWT, accepted by every API of V2; or an access token or session token of The Things Stack.
     Token(AccessToken),
-    /// An application access key, accepted by the ApplicationManager.
+    /// An application access key, accepted by V2's ApplicationManager.
     Key(AccessKey),
+    /// An API key of The Things Stack (V3), accepted by every API of it.
+    ApiKey(ApiKey),
 }
 
 /// Which credential it is.
@@ -31,14 +37,29 @@ pub enum CredentialsKind {
     BearerToken,
     /// `access-key`
     AccessKey,
+    /// `api-key`
+    ApiKey,
 }
 
 impl CredentialsKind {
-    /// `bearer-token` or `access-key`.
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::BearerToken, Self::AccessKey, Self::ApiKey];
+
+    /// `bearer-token`, `access-key` or `api-key`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::BearerToken => "bearer-token",
             Self::AccessKey => "access-key",
+            Self::ApiKey => "api-key",
+        }
+    }
+
+    /// What it is called in a sentence.
+    pub(crate) const fn article(self) -> &'static str {
+        match self {
+            Self::BearerToken => "a bearer token",
+            Self::AccessKey => "an access key",
+            Self::ApiKey => "an API key",
         }
     }
 }
@@ -48,7 +69,7 @@ impl Credentials {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidCredentials`], naming what is wrong: empty, blanks, `Bearer ` in front, control bytes, an unset
-    /// `${VAR}`, or an access key in its place.
+    /// `${VAR}`, or a key, a refresh token or an authorization code in its place.
     pub fn bearer_token(token: impl Into<String>) -> Result<Self> {
         AccessToken::new(token).map(Self::Token)
     }
@@ -61,11 +82,21 @@ impl Credentials {
         AccessKey::new(key).map(Self::Key)
     }
 
-    /// Tells the kind by the shape: three dotted parts that start with a JSON header are a bearer token,
-    /// `<issuer>.<secret>` is an access key.
+    /// An API key of The Things Stack (V3), `NNSXS.<id>.<secret>`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidCredentials`] if it is neither.
+    /// [`ErrorKind::InvalidCredentials`], as for [`bearer_token`](Self::bearer_token).
+    pub fn api_key(key: impl Into<String>) -> Result<Self> {
+        ApiKey::new(key).map(Self::ApiKey)
+    }
+
+    /// Tells the kind by the shape: three dotted parts that start with a JSON header are a bearer token,
+    /// `<issuer>.<secret>` is an access key; what The Things Stack issues says itself what it is: `NNSXS.` begins an API
+    /// key, `MFRWG.` an access token, `ONZW4.` a session token.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidCredentials`] if it is none of them, or a refresh token (`OJSWM.`) or an authorization code
+    /// (`MF2XI.`), which no call takes: the message says what to do with it.
     ///
     /// ```
     /// use ttn_auth::{Credentials, CredentialsKind};
@@ -76,14 +107,15 @@ impl Credentials {
     /// ```
     pub fn parse(secret: &str) -> Result<Self> {
         check_text(secret, "credential")?;
+        match StackSecret::of(secret) {
+            Some(StackSecret::ApiKey) => return Self::api_key(secret),
+            Some(_) => return Self::bearer_token(secret),
+            None => {}
+        }
         if is_jwt(secret) {
             Self::bearer_token(secret)
         } else if is_prefixed_key(secret) {
             Self::access_key(secret)
-        } else if secret.starts_with("NNSXS.") {
-            Err(invalid(
-                "this is an API key of The Things Stack (V3); a V2 network takes a bearer token or an access key",
-            ))
         } else if !secret.contains('.') {
             Err(invalid(
                 "neither a bearer token (three parts with dots, starting with eyJ) nor an access key \
@@ -140,6 +172,7 @@ impl Credentials {
         match kind {
             Some(CredentialsKind::BearerToken) => Self::bearer_token(text),
             Some(CredentialsKind::AccessKey) => Self::access_key(text),
+            Some(CredentialsKind::ApiKey) => Self::api_key(text),
             None => Self::parse(text),
         }
     }
@@ -149,7 +182,13 @@ impl Credentials {
         match self {
             Self::Token(_) => CredentialsKind::BearerToken,
             Self::Key(_) => CredentialsKind::AccessKey,
+            Self::ApiKey(_) => CredentialsKind::ApiKey,
         }
+    }
+
+    /// Whether it is The Things Stack's (V3), by its shape. V2's and what has no shape are not.
+    pub fn is_of_the_things_stack(&self) -> bool {
+        StackSecret::of(self.secret().expose()).is_some()
     }
 
     /// The secret itself.
@@ -157,6 +196,7 @@ impl Credentials {
         match self {
             Self::Token(token) => token.secret(),
             Self::Key(key) => key.secret(),
+            Self::ApiKey(key) => key.secret(),
         }
     }
 
@@ -164,6 +204,7 @@ impl Credentials {
         match self {
             Self::Token(token) => token.carried(),
             Self::Key(key) => &key.0.carried,
+            Self::ApiKey(key) => key.carried(),
         }
     }
 }
@@ -194,6 +235,9 @@ impl AccessKey {
         if is_jwt(secret.expose()) {
             // Sent as a key it would travel on to an account server.
             return Err(invalid("this looks like a bearer token (a JWT), not like an access key"));
+        }
+        if let Some(other) = StackSecret::of(secret.expose()) {
+            return Err(invalid(format!("this is {}, not an access key: {}", other.name(), other.remedy())));
         }
         Ok(Self(Arc::new(Key { secret, carried: Carried::default() })))
     }

@@ -239,6 +239,10 @@ impl TokenSource for CredentialsFile {
                     ErrorKind::InvalidCredentials,
                     "the credentials file has an access key in it, which has to be exchanged for a bearer token",
                 )),
+                Credentials::ApiKey(_) => Err(Error::new(
+                    ErrorKind::InvalidCredentials,
+                    "the credentials file has an API key in it, which is no token: give the file as credentials",
+                )),
             }
         })
     }

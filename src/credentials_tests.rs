@@ -9,6 +9,13 @@ pub(crate) fn jwt(claims: &str) -> String {
 fn parse_tells_the_kinds_apart() {
     assert_eq!(Credentials::parse(&jwt("{}")).unwrap().kind(), CredentialsKind::BearerToken);
     assert_eq!(Credentials::parse("ttn-account-v2.abc").unwrap().kind(), CredentialsKind::AccessKey);
+    assert_eq!(Credentials::parse("NNSXS.ID.SECRET").unwrap().kind(), CredentialsKind::ApiKey);
+    for token in ["MFRWG.ID.SECRET", "ONZW4.ID.SECRET"] {
+        assert_eq!(Credentials::parse(token).unwrap().kind(), CredentialsKind::BearerToken);
+    }
+    for kind in CredentialsKind::ALL {
+        assert_eq!(kind.article().split_once(' ').unwrap().1.replace(' ', "-").to_lowercase(), kind.name());
+    }
 }
 
 #[test]
@@ -28,7 +35,10 @@ fn what_is_neither_is_refused_by_name() {
         (".abc", "neither"),
         ("abc.", "neither"),
         ("a.b.c", "neither"),
-        ("NNSXS.ABC.DEF", "The Things Stack"),
+        ("NNSXS.ABC", "three parts"),
+        ("nnsxs.abc.def", "capital letters"),
+        ("OJSWM.ABC.DEF", "token source"),
+        ("MF2XI.ABC.DEF", "/oauth/token"),
     ] {
         let error = Credentials::parse(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidCredentials, "{text:?}");
@@ -40,6 +50,14 @@ fn what_is_neither_is_refused_by_name() {
 fn a_credential_of_the_other_kind_is_refused() {
     assert!(Credentials::access_key(jwt("{}")).unwrap_err().to_string().contains("bearer token"));
     assert!(Credentials::bearer_token("ttn-account-v2.abc").unwrap_err().to_string().contains("access key"));
+    for (text, wrong) in
+        [("ttn-account-v2.abc", "NNSXS"), (jwt("{}").as_str(), "NNSXS"), ("MFRWG.A.B", "as a bearer token")]
+    {
+        assert!(Credentials::api_key(text).unwrap_err().to_string().contains(wrong), "{text}");
+    }
+    for credential in [Credentials::access_key("NNSXS.A.B"), Credentials::bearer_token("NNSXS.A.B")] {
+        assert!(credential.unwrap_err().to_string().contains("as an API key"));
+    }
     // Legal, if unusual: a key without its issuer, and a token that is no JWT.
     assert!(Credentials::access_key("abc").is_ok());
     assert!(Credentials::bearer_token("opaque").is_ok());

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ErrorKind;
+use crate::{ErrorDetails, ErrorKind};
 
 /// A [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,6 +26,7 @@ struct Inner {
     grpc_code: Option<i32>,
     http_status: Option<u16>,
     retry_after: Option<Duration>,
+    details: Option<Arc<ErrorDetails>>,
     unsent: bool,
     #[cfg(any(feature = "grpc", feature = "http"))]
     after_lost_answer: bool,
@@ -41,6 +42,7 @@ impl Error {
             grpc_code: None,
             http_status: None,
             retry_after: None,
+            details: None,
             unsent: false,
             #[cfg(any(feature = "grpc", feature = "http"))]
             after_lost_answer: false,
@@ -66,6 +68,20 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         Arc::make_mut(&mut self.0).retry_after = Some(wait);
+        self
+    }
+
+    /// The same with what The Things Stack says of it.
+    #[must_use]
+    pub fn with_details(mut self, details: ErrorDetails) -> Self {
+        Arc::make_mut(&mut self.0).details = Some(Arc::new(details));
+        self
+    }
+
+    /// The same with another kind.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        Arc::make_mut(&mut self.0).kind = kind;
         self
     }
 
@@ -137,6 +153,11 @@ impl Error {
     /// is known here: an account server that failed is not asked again at once.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// What The Things Stack says of it beside its text: its name, and what it is about.
+    pub fn details(&self) -> Option<&ErrorDetails> {
+        self.0.details.as_deref()
     }
 
     /// Whether the request cannot have been carried out, because it has not left this side: there was no connection, or no

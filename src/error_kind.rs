@@ -34,16 +34,16 @@ macro_rules! kinds {
 kinds! {
     /// The text given is not a credential.
     InvalidCredentials "AUTH_INVALID_CREDENTIALS" "invalid-credentials"
-        "Copy the bearer token or access key again, without anything around it.",
+        "Copy the bearer token or key again, without anything around it.",
     /// An address, an option, an id or a message is not valid.
     InvalidArgument "AUTH_INVALID_ARGUMENT" "invalid-argument"
         "Correct the value that the message names.",
     /// The call carried no credentials.
     MissingCredentials "AUTH_MISSING_CREDENTIALS" "missing-credentials"
-        "Give the client a bearer token or an access key.",
+        "Give the client a bearer token, an access key or an API key.",
     /// The bearer token's `exp` is past.
     TokenExpired "AUTH_TOKEN_EXPIRED" "token-expired"
-        "Get a new bearer token, or use an access key.",
+        "Get a new bearer token, or use a key.",
     /// The bearer token's `nbf` lies ahead.
     TokenNotYetValid "AUTH_TOKEN_NOT_YET_VALID" "token-not-yet-valid"
         "Check the clock of the machine that issued the token.",
@@ -53,9 +53,12 @@ kinds! {
     /// The credential names an auth server (`iss`, or what stands before an access key's dot) the server does not know.
     UnknownIssuer "AUTH_UNKNOWN_ISSUER" "unknown-issuer"
         "Check that the credential belongs to this network.",
-    /// The access key was refused: wrong, withdrawn, or of another application.
+    /// The access key or API key was refused: wrong, withdrawn, or of another application or network.
     InvalidKey "AUTH_INVALID_KEY" "invalid-key"
-        "Copy the access key again, and check that it belongs to this application.",
+        "Copy the key again, and check that it belongs to this application and network.",
+    /// The API key of The Things Stack has expired.
+    KeyExpired "AUTH_KEY_EXPIRED" "key-expired"
+        "Create a new API key in the Console, and give it in place of this one.",
     /// The credential is good, but lacks the right.
     PermissionDenied "AUTH_PERMISSION_DENIED" "permission-denied"
         "Use a credential with the right that the message names, for this application.",

@@ -10,14 +10,13 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
-use percent_encoding::percent_decode;
 use rustls::client::danger::ServerCertVerifier;
 
 use crate::address::Address;
 use crate::answer::UnaryAnswer;
-use crate::classify::{Status, classify};
 use crate::connect::Connector;
 use crate::http2::{Answer, Http2};
+use crate::refusal;
 use crate::sharing::{Registry, Server, Shared};
 use crate::{Carrier, Credentials, Error, ErrorKind, Result};
 
@@ -28,9 +27,6 @@ const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-/// How a server asks to be left alone for so many milliseconds (gRPC proposal A6).
-const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// Whether a message is compressed, and its length.
 const PREFIX: usize = 5;
@@ -114,7 +110,7 @@ impl GrpcChannel {
         // First, because other credentials are looked for among what is there.
         if let Some(credentials) = credentials {
             Carrier::GrpcMetadata.insert(credentials, headers)?;
-            index(headers);
+            index(headers, credentials);
         }
         headers.insert(TE, TRAILERS);
         headers.insert(CONTENT_TYPE, GRPC);
@@ -126,11 +122,9 @@ impl GrpcChannel {
 /// Lets HPACK remember the credential. Marked as sensitive it would be sent whole with each request, which is ten times all the
 /// rest; otherwise the number of the one before is. Whoever can only put headers of their own beside it finds out whether they
 /// have guessed the whole value, which of a token or a key nobody can (RFC 7541, section 7.1). What a caller has marked stays so.
-fn index(headers: &mut HeaderMap) {
-    for name in Carrier::GrpcMetadata.names() {
-        if let Some(value) = headers.get_mut(*name) {
-            value.set_sensitive(false);
-        }
+fn index(headers: &mut HeaderMap, credentials: &Credentials) {
+    if let Some(value) = headers.get_mut(Carrier::GrpcMetadata.name(credentials)) {
+        value.set_sensitive(false);
     }
 }
 
@@ -151,7 +145,7 @@ fn read(Answer { head, mut body, trailers }: Answer) -> Result<UnaryAnswer> {
     let end = if trailers.contains_key(GRPC_STATUS) { &trailers } else { &head.headers };
     match end.get(GRPC_STATUS) {
         Some(status) if status == "0" => {}
-        Some(status) => return Err(refusal(status, end)),
+        Some(status) => return Err(refusal::of_grpc(status, &head.headers, end)),
         None => return Err(not_grpc(head.status)),
     }
     if body.remaining() < PREFIX {
@@ -182,21 +176,6 @@ fn broken(message: &str) -> Error {
 /// An answer of whatever else speaks HTTP/2.
 fn not_grpc(status: StatusCode) -> Error {
     broken(&format!("the server's answer is not gRPC's: HTTP status {status}, and no grpc-status"))
-}
-
-/// A call's end that is not its success.
-fn refusal(status: &HeaderValue, end: &HeaderMap) -> Error {
-    let code = status.to_str().ok().and_then(|code| code.parse().ok()).filter(|code| (0..=16).contains(code));
-    let code = code.unwrap_or(UNKNOWN);
-    let text = end.get(GRPC_MESSAGE).map(|text| percent_decode(text.as_bytes()).decode_utf8_lossy());
-    let text = text.unwrap_or_default();
-    let kind = classify(Status::Grpc(code), &text);
-    let message = if text.is_empty() { kind.name() } else { &text };
-    let error = Error::new(kind, message).with_grpc_code(code);
-    match end.get(PUSHBACK).and_then(|wait| wait.to_str().ok()?.parse().ok()) {
-        Some(wait) => error.with_retry_after(Duration::from_millis(wait)),
-        None => error,
-    }
 }
 
 #[cfg(test)]

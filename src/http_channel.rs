@@ -15,10 +15,10 @@ use rustls::client::danger::ServerCertVerifier;
 use url::{Position, Url};
 
 use crate::address::Address;
-use crate::classify::{Status, classify};
 use crate::connect::Connector;
 use crate::http1::Http1;
 use crate::proxied::{self, Proxied};
+use crate::refusal;
 use crate::reserved::refuse_reserved;
 use crate::sharing::{Registry, Server, Shared};
 use crate::{Carrier, Credentials, Error, ErrorKind, Result};
@@ -136,7 +136,9 @@ impl HttpChannel {
             };
             match self.redirected(&path, &answer).filter(|_| followed < MAX_REDIRECTS) {
                 Some(elsewhere) => path = elsewhere,
-                None if answer.status().as_u16() >= 300 => return Err(from_answer(&answer)),
+                None if answer.status().as_u16() >= 300 => {
+                    return Err(refusal::http(answer.status(), answer.headers(), answer.body()));
+                }
                 None => return Ok(answer),
             }
         }
@@ -200,42 +202,6 @@ fn path_of(url: &Url) -> Result<PathAndQuery> {
 
 fn wrong_path(what: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("the path is not valid: {what}"))
-}
-
-/// An error that the server answered. Its text is taken from a JSON body of V2's form; any other body stays unsaid.
-fn from_answer(answer: &Response<Bytes>) -> Error {
-    let (status, headers) = (answer.status(), answer.headers());
-    #[derive(serde::Deserialize)]
-    struct Body {
-        message: Option<String>,
-        error: Option<String>,
-        code: Option<serde_json::Value>,
-    }
-    let body: Option<Body> = serde_json::from_slice(answer.body()).ok();
-    let (text, code) = body.map(|body| (body.message.or(body.error), body.code)).unwrap_or_default();
-    let text = text.unwrap_or_default();
-    let kind = match classify(Status::Http(status.as_u16()), &text) {
-        // Many a proxy says "Internal Server Error" in JSON. It does not mean an account server, and the call may have
-        // been carried out.
-        ErrorKind::ExchangeUnavailable if code.is_none() => ErrorKind::Server,
-        kind => kind,
-    };
-    let message = match kind {
-        ErrorKind::Redirect => {
-            let target = headers.get(LOCATION).and_then(|location| location.to_str().ok());
-            let origin = target
-                .and_then(|target| Url::parse(target).ok())
-                .map(|url| url.origin().ascii_serialization());
-            format!("the server redirects to {}", origin.as_deref().unwrap_or("another address"))
-        }
-        _ if text.is_empty() => format!("the server answered {status}"),
-        _ => text,
-    };
-    let error = Error::new(kind, message).with_http_status(status.as_u16());
-    match crate::retry_after::read(headers) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,6 @@ fn channel() -> HttpChannel {
     HttpChannel::new(&address, server, crate::tls::verifier(None).unwrap()).unwrap()
 }
 
-fn failure(body: &'static [u8]) -> Error {
-    let mut answer = Response::new(Bytes::from_static(body));
-    *answer.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
-    from_answer(&answer)
-}
-
 #[test]
 fn a_path_never_changes_the_host() {
     let channel = channel();
@@ -38,28 +32,5 @@ fn a_path_never_changes_the_host() {
         ("/a?b=/../c", "/a?b=/../c"),
     ] {
         assert_eq!(channel.join(&path.parse().unwrap()).unwrap(), expected);
-    }
-}
-
-#[test]
-fn bodies_that_are_not_v2s_json_stay_unsaid() {
-    let error = failure(b"<html>hunter2</html>");
-    assert_eq!(
-        (error.kind(), error.message()),
-        (ErrorKind::Server, "the server answered 500 Internal Server Error")
-    );
-    let body = br#"{"error":"E","code":2,"message":"handler:device:a:b not found"}"#;
-    let error = failure(body);
-    assert_eq!((error.kind(), error.http_status()), (ErrorKind::NotFound, Some(500)));
-}
-
-#[test]
-fn only_a_handler_speaks_of_its_account_server() {
-    for (body, kind) in [
-        (&br#"{"error":"Bad Gateway","code":2,"message":"Bad Gateway"}"#[..], ErrorKind::ExchangeUnavailable),
-        (br#"{"status":500,"error":"Internal Server Error","path":"/x"}"#, ErrorKind::Server),
-        (br#"{"message":"Internal Server Error"}"#, ErrorKind::Server),
-    ] {
-        assert_eq!(failure(body).kind(), kind);
     }
 }

@@ -88,9 +88,12 @@ impl KeyOrigin {
             Self::Key(key) => Ok(key.clone()),
             Self::File(file) => match file.credentials().await? {
                 Credentials::Key(key) => Ok(key),
-                Credentials::Token(_) => Err(Error::new(
+                other => Err(Error::new(
                     ErrorKind::InvalidCredentials,
-                    "the credentials file has a bearer token in it; what is exchanged is an access key",
+                    format!(
+                        "the credentials file has {} in it; what is exchanged is an access key",
+                        other.kind().article()
+                    ),
                 )),
             },
         }

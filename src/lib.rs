@@ -60,6 +60,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod api_key;
 mod bulk;
 mod cache;
 mod carrier;
@@ -68,17 +69,20 @@ mod credentials;
 mod credentials_file;
 mod description;
 mod error;
+mod error_details;
 mod error_kind;
 mod file_lock;
 mod id;
 mod json;
 mod layer;
+mod mqtt;
 pub mod proto;
 mod secret;
 mod shared;
 mod slot;
 mod stack_any;
 mod stack_json;
+mod stack_secret;
 mod stack_value;
 mod store;
 mod store_file;
@@ -103,6 +107,8 @@ mod answer;
 mod attempt;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod builder;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod call_auth;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod classify;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -134,6 +140,8 @@ mod proxied;
 #[cfg(feature = "http")]
 mod refresh;
 #[cfg(any(feature = "grpc", feature = "http"))]
+mod refusal;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod reserved;
 #[cfg(feature = "http")]
 mod restricted;
@@ -143,6 +151,8 @@ mod retry;
 mod retry_after;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod sharing;
+#[cfg(feature = "http")]
+mod stack_oauth;
 #[cfg(feature = "redis")]
 mod store_redis;
 #[cfg(feature = "redis")]
@@ -202,18 +212,21 @@ mod pattern;
 #[cfg(feature = "server")]
 mod policy;
 
+pub use api_key::ApiKey;
 pub use bulk::{DEFAULT_CONCURRENCY, Progress, bulk};
 pub use cache::TokenCache;
 pub use carrier::{Carrier, Presented};
 pub use clock::Clock;
 pub use credentials::{AccessKey, Credentials, CredentialsKind};
 pub use credentials_file::CredentialsFile;
-pub use description::Description;
+pub use description::{CredentialsType, Description};
 pub use error::{Error, Result};
+pub use error_details::ErrorDetails;
 pub use error_kind::ErrorKind;
 pub use id::{AppId, DevId};
 pub use json::{from_json, to_json};
 pub use layer::{Auth, AuthLayer, BoxError};
+pub use mqtt::MqttLogin;
 #[doc(no_inline)]
 pub use proto::stack;
 pub use secret::Secret;
@@ -230,6 +243,8 @@ pub use address::Transport;
 pub use answer::UnaryAnswer;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use builder::{ClientBuilder, DEFAULT_TIMEOUT};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use call_auth::{Attempt, AuthCall, CallAuth, Failure};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use client::{CallOptions, Client};
 #[cfg(any(feature = "grpc", feature = "http"))]

@@ -53,6 +53,8 @@ struct Current {
     token: Secret,
     /// Newer than what is in the store, which could not be written to.
     unsaved: bool,
+    /// A trade was sent and its answer did not come: it may have ended this one.
+    answer_lost: bool,
 }
 
 impl RefreshToken {
@@ -63,7 +65,7 @@ impl RefreshToken {
     /// [`ErrorKind::ExchangeUnavailable`] if it does not answer.
     pub fn new(server: AccountServer, refresh_token: Secret) -> Self {
         let name = format!("refresh-token\n{}\n{}", server.address(), refresh_token.expose());
-        let current = Current { token: refresh_token, unsaved: false };
+        let current = Current { token: refresh_token, unsaved: false, answer_lost: false };
         Self {
             server,
             current: Arc::new(Mutex::new(current)),
@@ -132,7 +134,18 @@ impl RefreshToken {
         if let Some(next) = next {
             self.keep(current, next).await;
         }
-        outcome
+        match outcome {
+            Err(error) if error.kind() == ErrorKind::InvalidToken && current.answer_lost => {
+                Err(error.map_message(|text| {
+                    format!("{text}; the answer to an earlier trade was lost on the way, and the next refresh token with it")
+                }))
+            }
+            outcome => {
+                current.answer_lost =
+                    outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::ExchangeUnavailable);
+                outcome
+            }
+        }
     }
 
     /// The turn among processes, if there may be others.

@@ -5,6 +5,9 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+#[cfg(any(feature = "grpc", feature = "http"))]
+use crate::stack_secret::StackSecret;
+
 /// A token or a key. `Debug` and `Display` print `<redacted>`; the memory is wiped on drop; [`Secret::expose`] is the
 /// only way to the text.
 ///
@@ -37,11 +40,13 @@ impl Secret {
     }
 
     /// `text` without this secret, for messages that come from elsewhere. Without its parts too: the secret half of an
-    /// access key, the claims and the signature of a JWT. What stands before the first dot is no secret.
+    /// access key, the claims and the signature of a JWT. What stands before the first dot is no secret, and at The Things
+    /// Stack the id behind it is none either.
     #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn redact(&self, text: &str) -> String {
+        let known = if StackSecret::of(self.expose()).is_some() { 2 } else { 1 };
         std::iter::once(self.expose())
-            .chain(self.expose().split('.').skip(1))
+            .chain(self.expose().split('.').skip(known))
             // A few characters would tear harmless words apart, and guessing them needs no log.
             .filter(|part| part.len() >= 8)
             .fold(text.to_owned(), |text, part| text.replace(part, "<redacted>"))
@@ -82,5 +87,9 @@ mod tests {
             "<redacted>"
         );
         assert_eq!(Secret::new("a.b").redact("a b a.b"), "a b a.b");
+        assert_eq!(
+            Secret::new("NNSXS.IDENTIFIER.HUNTER2HUNTER2").redact("IDENTIFIER HUNTER2HUNTER2"),
+            "IDENTIFIER <redacted>"
+        );
     }
 }

@@ -115,6 +115,7 @@ fn only_what_passes_by_itself_is_tried_again_soon() {
                 | InvalidToken
                 | UnknownIssuer
                 | InvalidKey
+                | KeyExpired
                 | PermissionDenied
                 | NotFound
                 | AlreadyExists

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::carrier::Carried;
 use crate::credentials::{check_text, invalid, is_jwt, is_prefixed_key};
+use crate::stack_secret::StackSecret;
 use crate::{Result, Secret};
 
 /// Where tokens come from. Cached sources answer from memory.
@@ -69,6 +70,19 @@ impl AccessToken {
     pub fn new(token: impl Into<String>) -> Result<Self> {
         let secret = Secret::new(token);
         check_text(secret.expose(), "bearer token")?;
+        match StackSecret::of(secret.expose()) {
+            Some(kind @ (StackSecret::AccessToken | StackSecret::SessionToken)) => {
+                kind.check(secret.expose())?;
+            }
+            Some(other) => {
+                return Err(invalid(format!(
+                    "this is {}, not a bearer token: {}",
+                    other.name(),
+                    other.remedy()
+                )));
+            }
+            None => {}
+        }
         if !is_jwt(secret.expose()) && is_prefixed_key(secret.expose()) {
             return Err(invalid(
                 "this looks like an access key (<issuer>.<secret>), not like a bearer token",

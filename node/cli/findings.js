@@ -15,7 +15,7 @@ const note = (message, hint) => ({ level: 'note', message, hint })
 const invalid = (message, hint) => wrong('AUTH_INVALID_CREDENTIALS', message, hint)
 const invalidToken = (message, hint) => wrong('AUTH_INVALID_TOKEN', message, hint)
 
-const AGAIN = 'Copy the bearer token or access key again, without anything around it.'
+const AGAIN = 'Copy the bearer token or key again, without anything around it.'
 const WHOLE = 'Copy it again, from its first character to its last.'
 const ANOTHER = 'Get a token from the account server of this network.'
 const CLOCKS = 'Check the clock of the machine that issued the token, and of this one.'
@@ -37,6 +37,14 @@ const NO_EXPIRY = note(
   'V2 Handlers take it; servers that are stricter, such as this package\'s, do not.',
 )
 const NO_DATE = note('its expiry (exp) is no date', 'It has to be in seconds since 1970; milliseconds are a thousand times as many.')
+
+const SESSION = note(
+  'it is the token of somebody\'s session: it has all rights of that user, and ends with the session',
+  'Create an API key in the Console, with the rights that are needed.',
+)
+
+/** What makes credentials of a kind. */
+const MAKES = { 'bearer-token': 'bearerToken', 'access-key': 'accessKey', 'api-key': 'apiKey' }
 
 const QUOTES = '"\'`“”‘’'
 
@@ -81,7 +89,7 @@ const ID = /^[a-z0-9](?:[_-]?[a-z0-9]){0,63}$/
 /**
  * What a credential says of itself, and what looks wrong: `{ says, findings }`. Nothing of it is verified.
  *
- * @param kind 'bearer-token' or 'access-key'; otherwise as its shape tells
+ * @param kind 'bearer-token', 'access-key' or 'api-key'; otherwise as its shape tells
  */
 async function examine(given, { kind, now = Date.now() } = {}) {
   const { text, findings } = unwrapped(given)
@@ -96,12 +104,19 @@ async function examine(given, { kind, now = Date.now() } = {}) {
   }
   let credentials
   try {
-    credentials = assumed === undefined ? Credentials.parse(text) : Credentials[assumed === 'access-key' ? 'accessKey' : 'bearerToken'](text)
+    credentials = assumed === undefined ? Credentials.parse(text) : Credentials[MAKES[assumed]](text)
   } catch ({ code, message, hint }) {
     return found(wrong(code, worded(message), hint))
   }
-  const { says, findings: more } = credentials.kind === 'access-key' ? aboutKey(credentials) : await aboutToken(credentials, text, now)
+  const { says, findings: more } = await about(credentials, text, now)
   return { says, findings: [...findings, ...more] }
+}
+
+async function about(credentials, text, now) {
+  const described = credentials.describe()
+  // What The Things Stack issues says nothing more: its server knows.
+  if (described.network) return { says: described, findings: described.type === 'session-token' ? [SESSION] : [] }
+  return credentials.kind === 'access-key' ? aboutKey(credentials) : aboutToken(credentials, text, now)
 }
 
 function aboutKey(credentials) {
@@ -154,7 +169,7 @@ function times({ exp }, { issuedAt, notBefore, expiresAt }, now) {
   if (exp === undefined || exp === null) findings.push(NO_EXPIRY)
   else if (!expiresAt) findings.push(NO_DATE)
   else if (expiresAt < second) {
-    findings.push(wrong('AUTH_TOKEN_EXPIRED', `it expired ${since(now - expiresAt)} ago`, 'Get a new bearer token, or use an access key.'))
+    findings.push(wrong('AUTH_TOKEN_EXPIRED', `it expired ${since(now - expiresAt)} ago`, 'Get a new bearer token, or use a key.'))
   }
   if (notBefore > now) findings.push(wrong('AUTH_TOKEN_NOT_YET_VALID', `it is not valid for another ${since(notBefore - now)}`, CLOCKS))
   else if (issuedAt > now) findings.push(note(`it was issued ${since(issuedAt - now)} from now`, CLOCKS))

@@ -8,17 +8,19 @@ const { since } = require('./span.js')
 
 const OPTIONS = { ...secret.OPTIONS, kind: TEXT }
 
-const KINDS = { 'bearer-token': 'Bearer token', 'access-key': 'Access key' }
+const KINDS = { 'bearer-token': 'Bearer token', 'access-key': 'Access key', 'api-key': 'API key' }
+
+const NETWORKS = { 'the-things-stack': 'The Things Stack (V3)' }
 
 const HELP = `Usage: ${COMMAND} inspect [options] [-|TOKEN]
 
-Says what a bearer token or an access key is, what it says of itself, and what looks wrong with it. Nothing is sent, and
+Says what a bearer token or a key is, what it says of itself, and what looks wrong with it. Nothing is sent, and
 nothing verified: only a server can tell whether it is good (${COMMAND} check).
 
 ${secret.HELP}  TOKEN                  an argument: it stays in the shell's history and in the list of processes
 
 Options:
-  --kind KIND            bearer-token or access-key (default: as its shape tells)
+  --kind KIND            bearer-token, access-key or api-key (default: as its shape tells)
   --json                 print one line of JSON: {"good", "verified": false, "kind", "issuer", …, "findings": [{"level",
                          "code", "message", "hint"}]}
   --help                 print this
@@ -31,7 +33,7 @@ Ends with 0 if it looks good, 1 if something is wrong with it (a note alone is n
 
 function read(values, positionals) {
   const { kind } = values
-  if (kind !== undefined && !Object.hasOwn(KINDS, kind)) throw new UsageError('--kind must be bearer-token or access-key')
+  if (kind !== undefined && !Object.hasOwn(KINDS, kind)) throw new UsageError('--kind must be bearer-token, access-key or api-key')
   const dash = positionals.length === 1 && positionals[0] === '-'
   const given = positionals.length > 0 && !dash ? positionals.join(' ') : undefined
   if (given !== undefined && (values['secret-file'] !== undefined || values['secret-env'] !== undefined)) {
@@ -78,11 +80,13 @@ function report({ says, findings }, { from, good, now }) {
 /** The most applications whose rights are shown, to a person. */
 const MOST = 20
 
-function rowsOf({ kind, issuer, subject, algorithm, type, client, scope, apps = {}, issuedAt, notBefore, expiresAt }, now) {
+function rowsOf({ kind, network, id, issuer, subject, algorithm, type, client, scope, apps = {}, issuedAt, notBefore, expiresAt }, now) {
   const rights = Object.entries(apps).map(([id, list]) => `${id}: ${list.join(', ') || 'none'}`)
   const rest = rights.length > MOST ? [`and ${rights.length - MOST} applications more`] : []
   const date = (at) => at && `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC, ${at > now ? `in ${since(at - now)}` : `${since(now - at)} ago`}`
   const rows = [
+    ['network', NETWORKS[network]],
+    ['id', id],
     ['issuer', issuer],
     ['subject', subject],
     ['algorithm', algorithm],
@@ -92,7 +96,7 @@ function rowsOf({ kind, issuer, subject, algorithm, type, client, scope, apps = 
     ...[...rights.slice(0, MOST), ...rest].map((text, at) => [at === 0 ? 'rights' : '', text]),
     ['issued', date(issuedAt)],
     ['not before', date(notBefore)],
-    [expiresAt <= now ? 'expired' : 'expires', date(expiresAt) ?? (kind === 'bearer-token' ? 'not known' : undefined)],
+    [expiresAt <= now ? 'expired' : 'expires', date(expiresAt) ?? (kind === 'bearer-token' || network ? 'not known' : undefined)],
   ]
   return rows.filter(([, value]) => value)
 }

@@ -4,7 +4,7 @@
 use napi::Env;
 use napi::bindgen_prelude::{Object, Unknown};
 use napi_derive::napi;
-use ttn_auth::{Carrier, CredentialsFile, CredentialsKind, Result, Secret};
+use ttn_auth::{AppId, Carrier, CredentialsFile, CredentialsKind, Result, Secret};
 
 use crate::args::{self, Fields};
 use crate::error::{guard, internal, invalid, unreadable};
@@ -42,17 +42,17 @@ impl Credentials {
 /// A kind by its name.
 fn kind(options: &Fields) -> Result<Option<CredentialsKind>> {
     let Some(name) = options.text("kind")? else { return Ok(None) };
-    let kinds = [CredentialsKind::BearerToken, CredentialsKind::AccessKey];
-    let found = kinds.into_iter().find(|kind| kind.name() == name);
-    found.map(Some).ok_or_else(|| invalid("kind must be 'bearer-token' or 'access-key'"))
+    let found = CredentialsKind::ALL.into_iter().find(|kind| kind.name() == name);
+    found.map(Some).ok_or_else(|| invalid("kind must be 'bearer-token', 'access-key' or 'api-key'"))
 }
 
 #[napi]
 impl Credentials {
-    /// A bearer token: a JWT that an account server issued; every V2 API takes it.
+    /// A bearer token: a JWT that an account server issued, which every V2 API takes; or an OAuth access token of The
+    /// Things Stack (V3).
     ///
-    /// Throws `AUTH_INVALID_CREDENTIALS`, naming what is wrong: empty, blanks, `Bearer ` in front, an access key in its
-    /// place, an unset `${VAR}`.
+    /// Throws `AUTH_INVALID_CREDENTIALS`, naming what is wrong: empty, blanks, `Bearer ` in front, a key in its place, an
+    /// unset `${VAR}`.
     #[napi(catch_unwind, ts_args_type = "token: string")]
     pub fn bearer_token(env: &Env, token: Unknown) -> napi::Result<Self> {
         guard(env, || ttn_auth::Credentials::bearer_token(args::text(token, "token")?).map(Self::new))
@@ -69,9 +69,19 @@ impl Credentials {
         })
     }
 
+    /// An API key of The Things Stack (V3), `NNSXS.<id>.<secret>`; every API of it takes it. What it may do, and until when,
+    /// `Client.authInfo` asks the server.
+    ///
+    /// Throws `AUTH_INVALID_CREDENTIALS`, as for `bearerToken`.
+    #[napi(catch_unwind, ts_args_type = "key: string")]
+    pub fn api_key(env: &Env, key: Unknown) -> napi::Result<Self> {
+        guard(env, || ttn_auth::Credentials::api_key(args::text(key, "key")?).map(Self::new))
+    }
+
     /// Tells the kind by the shape of the text.
     ///
-    /// Throws `AUTH_INVALID_CREDENTIALS` if it is neither.
+    /// Throws `AUTH_INVALID_CREDENTIALS` if it is none, or a refresh token or an authorization code, which no call takes: the
+    /// message says what to do with it.
     #[napi(catch_unwind, ts_args_type = "secret: string")]
     pub fn parse(env: &Env, secret: Unknown) -> napi::Result<Self> {
         guard(env, || ttn_auth::Credentials::parse(&args::text(secret, "secret")?).map(Self::new))
@@ -134,7 +144,7 @@ impl Credentials {
         self.entry(env, Carrier::AuthorizationHeader)
     }
 
-    /// The metadata to send over gRPC: `token` or `key`. It holds the secret.
+    /// The metadata to send over gRPC: `token` or `key`; of The Things Stack, `authorization`. It holds the secret.
     #[napi(catch_unwind, ts_return_type = "Record<string, string>")]
     pub fn metadata<'a>(&self, env: &'a Env) -> napi::Result<Object<'a>> {
         self.entry(env, Carrier::GrpcMetadata)
@@ -146,9 +156,15 @@ impl Credentials {
         let said = guard(env, || Ok(self.now()?.describe()))?;
         let mut shown = Object::new(env)?;
         shown.set("kind", said.kind.name())?;
-        for (name, value) in
-            [("issuer", said.issuer), ("subject", said.subject), ("appId", self.app_id.clone())]
-        {
+        let stack = said.r#type.network().filter(|network| *network == "the-things-stack");
+        for (name, value) in [
+            ("network", stack.map(str::to_owned)),
+            ("type", stack.map(|_| said.r#type.name().to_owned())),
+            ("id", said.id),
+            ("issuer", said.issuer),
+            ("subject", said.subject),
+            ("appId", self.app_id.clone()),
+        ] {
             if let Some(value) = value {
                 shown.set(name, value)?;
             }
@@ -163,6 +179,34 @@ impl Credentials {
             shown.set("apps", claims::rights(env, &said.apps)?)?;
         }
         Ok(shown)
+    }
+
+    /// What to sign in with at the MQTT server of an application: of V2 its id and access key, of The Things Stack its id with
+    /// the tenant's (`my-app@ttn`) and an API key. It holds the secret.
+    ///
+    /// Throws `AUTH_INVALID_CREDENTIALS` for a bearer token, which MQTT servers do not take; `AUTH_INVALID_ARGUMENT` for an
+    /// id that is not valid.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "options?: MqttOptions",
+        ts_return_type = "{ username: string, password: string }"
+    )]
+    pub fn mqtt<'a>(&self, env: &'a Env, options: Option<Unknown<'a>>) -> napi::Result<Object<'a>> {
+        guard(env, || {
+            let options = Fields::optional(options, "options")?;
+            options.only(&["appId", "tenant"])?;
+            let app = options.text("appId")?.or_else(|| self.app_id.clone());
+            let app =
+                app.ok_or_else(|| invalid("appId is missing: the application whose messages are meant"))?;
+            let app = AppId::new(app).map_err(|error| invalid(format!("appId: {}", error.message())))?;
+            let tenant = options.text("tenant")?.filter(|tenant| !tenant.is_empty());
+            let login = self.now()?.mqtt(&app, tenant.as_deref())?;
+            let unwritable = |error: napi::Error| internal(error.reason.clone());
+            let mut shown = Object::new(env).map_err(unwritable)?;
+            shown.set("username", login.username).map_err(unwritable)?;
+            shown.set("password", login.password.expose()).map_err(unwritable)?;
+            Ok(shown)
+        })
     }
 
     fn entry<'a>(&self, env: &'a Env, carrier: Carrier) -> napi::Result<Object<'a>> {

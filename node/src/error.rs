@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi::Env;
 use napi::bindgen_prelude::Unknown;
-use ttn_auth::{Answers, Error, ErrorKind};
+use ttn_auth::{Answers, Error, ErrorDetails, ErrorKind};
 
 use crate::hooks;
 use crate::kept::Thrown;
@@ -68,6 +68,19 @@ pub(crate) fn answered(env: &Env, error: &Error, answers: &Answers) -> napi::Err
     built.map_or_else(|other| other, napi::Error::from_unknown_without_coercion)
 }
 
+/// What The Things Stack says of an error, as JSON under JavaScript's names.
+fn details(details: &ErrorDetails) -> String {
+    let mut shown = serde_json::json!({ "namespace": details.namespace, "name": details.name });
+    if !details.attributes.is_empty() {
+        shown["attributes"] =
+            details.attributes.clone().into_iter().collect::<serde_json::Map<_, _>>().into();
+    }
+    if let Some(id) = &details.correlation_id {
+        shown["correlationId"] = id.as_str().into();
+    }
+    shown.to_string()
+}
+
 /// The `AuthError` itself.
 pub(crate) fn build<'a>(
     env: &'a Env,
@@ -98,6 +111,7 @@ pub(crate) fn build<'a>(
             error.http_status().map(u32::from),
             causes,
             cause,
+            error.details().map(details),
         ),
     )
 }

@@ -17,8 +17,8 @@ use napi_derive::napi;
 
 use crate::{bridge, calls, events};
 
-/// Code, kind, message, hint, transient, gRPC code, HTTP status, the causes' texts, and the cause itself where it is a
-/// JavaScript value.
+/// Code, kind, message, hint, transient, gRPC code, HTTP status, the causes' texts, the cause itself where it is a
+/// JavaScript value, and The Things Stack's details as JSON.
 pub(crate) type ErrorFields<'a> = (
     &'static str,
     &'static str,
@@ -29,6 +29,7 @@ pub(crate) type ErrorFields<'a> = (
     Option<u32>,
     Vec<String>,
     Option<Unknown<'a>>,
+    Option<String>,
 );
 
 /// An `AuthError`, and how to tell a caller: HTTP status, headers by name, and body; gRPC code and message.

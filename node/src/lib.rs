@@ -13,6 +13,7 @@ mod asked;
 mod authenticator;
 mod authenticator_settings;
 mod bridge;
+mod call_auth;
 mod callback;
 mod calls;
 mod claims;

@@ -197,3 +197,46 @@ test('a file: read when it is needed, and its errors are told then', (t) => {
   for (const wrong of [undefined, '', 5, 'a\0b']) refused(() => Credentials.fromFile(wrong), 'AUTH_INVALID_ARGUMENT', /path must be/)
   refused(() => Credentials.fromFile(path, { kind: 'key' }), 'AUTH_INVALID_ARGUMENT', /kind must be/)
 })
+
+test('an API key of The Things Stack is one over both transports, and shows its id', () => {
+  const key = Credentials.apiKey('NNSXS.ID.SECRET')
+  assert.equal(key.kind, 'api-key')
+  assert.deepEqual(key.headers(), { authorization: 'Bearer NNSXS.ID.SECRET' })
+  assert.deepEqual(key.metadata(), { authorization: 'Bearer NNSXS.ID.SECRET' })
+  assert.deepEqual(key.describe(), { kind: 'api-key', type: 'api-key', network: 'the-things-stack', id: 'ID' })
+  assert.ok(!inspect(key, { showHidden: true }).includes('SECRET') && !JSON.stringify(key).includes('SECRET'))
+})
+
+test('parse tells what The Things Stack issues apart, and says what to do with what no call takes', () => {
+  for (const [text, kind, type] of [
+    ['NNSXS.ID.SECRET', 'api-key', 'api-key'],
+    ['MFRWG.ID.SECRET', 'bearer-token', 'oauth-access-token'],
+    ['ONZW4.ID.SECRET', 'bearer-token', 'session-token'],
+  ]) {
+    const { kind: found, type: exactly } = Credentials.parse(text).describe()
+    assert.deepEqual([found, exactly], [kind, type])
+  }
+  for (const [text, remedy] of [
+    ['OJSWM.ID.SECRET', /refresh token of The Things Stack.*token source/],
+    ['MF2XI.ID.SECRET', /authorization code.*\/oauth\/token/],
+    ['NNSXS.ID', /three parts/],
+    ['nnsxs.id.secret', /capital letters/],
+  ]) {
+    assert.throws(() => Credentials.parse(text), (error) => remedy.test(error.message) && !/SECRET/i.test(error.message))
+  }
+  assert.throws(() => Credentials.accessKey('NNSXS.ID.SECRET'), /give it as an API key/)
+  assert.throws(() => Credentials.bearerToken('NNSXS.ID.SECRET'), /give it as an API key/)
+  assert.throws(() => Credentials.apiKey('ttn-account-v2.abc'), /begins with NNSXS/)
+})
+
+test('an MQTT server is signed in at as its network wants it', () => {
+  const key = Credentials.apiKey('NNSXS.ID.SECRET')
+  assert.deepEqual(key.mqtt({ appId: 'app1', tenant: 'ttn' }), { username: 'app1@ttn', password: 'NNSXS.ID.SECRET' })
+  assert.deepEqual(key.mqtt({ appId: 'app1' }), { username: 'app1', password: 'NNSXS.ID.SECRET' })
+  const v2 = Credentials.accessKey('ttn-account-v2.abc', { appId: 'app1' })
+  assert.deepEqual(v2.mqtt(), { username: 'app1', password: 'ttn-account-v2.abc' })
+  assert.throws(() => v2.mqtt({ tenant: 'ttn' }), /V2 has no tenants/)
+  assert.throws(() => key.mqtt(), /appId is missing/)
+  assert.throws(() => key.mqtt({ appId: 'A B' }), { code: 'AUTH_INVALID_ARGUMENT' })
+  assert.throws(() => Credentials.bearerToken('t').mqtt({ appId: 'app1' }), { code: 'AUTH_INVALID_CREDENTIALS' })
+})
