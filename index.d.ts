@@ -118,10 +118,10 @@ export interface OriginOptions {
 /** What a credential says of itself. Nothing of it is verified: decide nothing on it. */
 export interface CredentialsDescription {
   kind: CredentialsKind
-  /** What exactly it is. `opaque` is a bearer token of no form that is known here. */
-  type: 'jwt' | 'opaque' | 'access-key' | 'api-key' | 'oauth-access-token' | 'session-token'
-  /** Which network has issued it, if that is known. */
-  network?: 'v2' | 'the-things-stack'
+  /** Whether The Things Stack (V3) has issued it. */
+  network?: 'the-things-stack'
+  /** Of The Things Stack: what exactly it is. */
+  type?: 'api-key' | 'oauth-access-token' | 'session-token'
   /** What The Things Stack knows it by: no secret. */
   id?: string
   /** Claim `iss`, or what stands before the access key's dot. */

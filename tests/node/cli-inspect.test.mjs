@@ -91,6 +91,19 @@ test('what is around it', async () => {
   }
 })
 
+test('what The Things Stack issues: what it is and its id, and nothing looks wrong', async () => {
+  for (const [text, says, noted] of [
+    ['NNSXS.ID.HUNTER2', { kind: 'api-key', network: 'the-things-stack', type: 'api-key', id: 'ID' }, false],
+    ['MFRWG.ID.HUNTER2', { kind: 'bearer-token', network: 'the-things-stack', type: 'oauth-access-token', id: 'ID' }, false],
+    ['ONZW4.ID.HUNTER2', { kind: 'bearer-token', network: 'the-things-stack', type: 'session-token', id: 'ID' }, true],
+  ]) {
+    const examined = await inspect(text)
+    assert.deepEqual(examined.says, says)
+    assert.deepEqual(examined.findings.map(({ level }) => level), noted ? ['note'] : [])
+    assert.ok(!JSON.stringify(examined).includes('HUNTER2'))
+  }
+})
+
 test('what is no credential, or not a whole one', async () => {
   const whole = token(good)
   const [header, claims, signature] = whole.split('.')
@@ -224,7 +237,7 @@ test('what is wrong with the arguments, or with where the credential should be',
     [['inspect', '--secret-env', 'A', ...file('empty')], /one place only/],
     [['inspect', '-', ...file('empty')], /one place only/],
     [['inspect', secret, ...file('empty')], /one place only/],
-    [['inspect', '--kind', secret], /--kind must be bearer-token or access-key/],
+    [['inspect', '--kind', secret], /--kind must be bearer-token, access-key or api-key/],
     [['inspect', `--${secret}`], /unknown option, not shown/],
     [['inspect', '--token', secret], /unknown option --token\n/],
     [['inspect', `--token=${secret}`], /unknown option --token\n/],
