@@ -845,6 +845,11 @@ export interface SandboxOptions {
   httpsPort?: number
   accountPort?: number
   discoveryPort?: number
+  /** The same of the V3 side, `sandbox.stack`. */
+  stackGrpcPort?: number
+  stackGrpcsPort?: number
+  stackHttpPort?: number
+  stackHttpsPort?: number
   /** What answers say of a token's lifetime: the truth (`true`, the default), nothing (`false`), or this. */
   expiresIn?: boolean | number | string
   /** How many seconds ago tokens were issued when they are handed out. Default: 0. */

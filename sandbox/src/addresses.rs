@@ -3,6 +3,7 @@
 use crate::issuer::Issuer;
 use crate::options::Ports;
 use crate::sandbox::Sandbox;
+use crate::stack::Stack;
 use crate::tls::Identity;
 
 impl Sandbox {
@@ -34,6 +35,11 @@ impl Sandbox {
     /// Discovery: `grpc://127.0.0.1:<port>`; the same port has its HTTP API.
     pub fn discovery(&self) -> String {
         format!("grpc://127.0.0.1:{}", self.ports.discovery)
+    }
+
+    /// The V3 side: The Things Stack.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
     }
 
     /// Every port.

@@ -28,6 +28,11 @@ impl OffClock {
         self.0.store(seconds, Ordering::Relaxed);
     }
 
+    /// By how many seconds.
+    pub(crate) fn ahead(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Seconds since 1970.
     pub(crate) fn seconds(&self) -> i64 {
         // Before 1970 is a broken clock; it then is 1970.

@@ -15,7 +15,7 @@ macro_rules! counts {
 
         impl Counters {
             pub(crate) fn read(&self) -> Counts {
-                Counts { $($name: self.$name.0.load(Ordering::Relaxed),)* }
+                Counts { $($name: self.$name.get(),)* }
             }
         }
     };
@@ -45,6 +45,10 @@ pub(crate) struct Counter(AtomicUsize);
 impl Counter {
     pub(crate) fn up(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 
     pub(crate) fn reset(&self) {

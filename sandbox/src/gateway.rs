@@ -217,7 +217,7 @@ fn http_message(error: &Error) -> String {
 }
 
 /// The bytes of a request's line and headers, as HTTP/1.1 has them.
-fn head_size<B>(request: &Request<B>) -> usize {
+pub(crate) fn head_size<B>(request: &Request<B>) -> usize {
     let headers = request.headers().iter();
     request.uri().to_string().len()
         + headers.map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()

@@ -62,7 +62,7 @@ where
     }
 }
 
-async fn read(body: Incoming) -> Result<Bytes> {
+pub(crate) async fn read(body: Incoming) -> Result<Bytes> {
     let too_large = || {
         let message = format!("grpc: received message larger than max ({MAX_MESSAGE})");
         Error::new(ErrorKind::InvalidArgument, message).with_grpc_code(8)
@@ -106,14 +106,19 @@ pub(crate) fn unknown(path: &str, services: &[&str]) -> Error {
     Error::new(ErrorKind::Unimplemented, message).with_grpc_code(12)
 }
 
-fn success(answer: Answer) -> Reply {
-    let mut framed = BytesMut::with_capacity(answer.message.len() + PREFIX);
+/// A message with its prefix.
+pub(crate) fn framed(message: &[u8]) -> Bytes {
+    let mut framed = BytesMut::with_capacity(message.len() + PREFIX);
     framed.put_u8(0);
-    framed.put_u32(u32::try_from(answer.message.len()).unwrap_or(u32::MAX));
-    framed.put_slice(&answer.message);
+    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    framed.put_slice(message);
+    framed.freeze()
+}
+
+fn success(answer: Answer) -> Reply {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let mut reply = Reply::new(Frames::data(framed.freeze()).with_trailers(trailers));
+    let mut reply = Reply::new(Frames::data(framed(&answer.message)).with_trailers(trailers));
     reply.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     for (name, value) in answer.metadata {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -136,7 +141,7 @@ fn failure(error: &Error) -> Reply {
 }
 
 /// gRPC's percent-encoding: visible ASCII and blanks as they are, but for the percent sign.
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
         match byte {
             b'%' => encoded.push_str("%25"),

@@ -1,4 +1,5 @@
-//! A stand-in V2 network on loopback: account server, Handler and discovery, for tests, demos and newcomers.
+//! A stand-in network on loopback, for tests, demos and newcomers: V2 with account server, Handler and discovery, and The
+//! Things Stack (V3) with its Identity Server, events and OAuth.
 
 mod account;
 mod addresses;
@@ -33,6 +34,7 @@ mod revoked;
 mod sandbox;
 mod serve;
 mod signing;
+mod stack;
 mod store;
 mod switches;
 mod tls;
@@ -47,5 +49,6 @@ pub use mint::{APP_ID, APPLICATION_RIGHTS, Mint, TokenKind};
 pub use options::{DEV_ID, Ports, RATE_LIMIT, SandboxOptions};
 pub use sandbox::Sandbox;
 pub use signing::SigningKey;
+pub use stack::{NewKey, Owner, STACK_APP_ID, STACK_CLIENT, STACK_USER, Stack, StackCounts};
 pub use tls::Identity;
 pub use ttn_auth::Algorithm;

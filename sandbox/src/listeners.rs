@@ -13,6 +13,15 @@ pub(crate) struct Listeners {
     pub(crate) https: TcpListener,
     pub(crate) account: TcpListener,
     pub(crate) discovery: TcpListener,
+    pub(crate) stack: StackListeners,
+}
+
+/// Those of the V3 side.
+pub(crate) struct StackListeners {
+    pub(crate) grpc: TcpListener,
+    pub(crate) grpcs: TcpListener,
+    pub(crate) http: TcpListener,
+    pub(crate) https: TcpListener,
 }
 
 impl Listeners {
@@ -24,6 +33,12 @@ impl Listeners {
             https: bind(ports.https).await?,
             account: bind(ports.account).await?,
             discovery: bind(ports.discovery).await?,
+            stack: StackListeners {
+                grpc: bind(ports.stack_grpc).await?,
+                grpcs: bind(ports.stack_grpcs).await?,
+                http: bind(ports.stack_http).await?,
+                https: bind(ports.stack_https).await?,
+            },
         })
     }
 
@@ -41,6 +56,10 @@ impl Listeners {
             https: port(&self.https)?,
             account: port(&self.account)?,
             discovery: port(&self.discovery)?,
+            stack_grpc: port(&self.stack.grpc)?,
+            stack_grpcs: port(&self.stack.grpcs)?,
+            stack_http: port(&self.stack.http)?,
+            stack_https: port(&self.stack.https)?,
         })
     }
 }

@@ -51,6 +51,8 @@ pub struct SandboxOptions {
     /// sandbox that was killed goes on where it was. Then `applications` and `devices` are the journal's, not these.
     /// It has mode 0600, because it holds the signing keys and access keys of this stand-in.
     pub journal: Option<PathBuf>,
+    /// The devices of the V3 side's `app1`, as V3's JSON; `None` is the fixtures' three.
+    pub stack_devices: Option<Vec<serde_json::Value>>,
 }
 
 impl Default for SandboxOptions {
@@ -83,6 +85,7 @@ impl Default for SandboxOptions {
             handler_clock: 0,
             client: None,
             journal: None,
+            stack_devices: None,
         }
     }
 }
@@ -102,4 +105,12 @@ pub struct Ports {
     pub account: u16,
     /// Discovery, gRPC and HTTP.
     pub discovery: u16,
+    /// The V3 side's gRPC API.
+    pub stack_grpc: u16,
+    /// The same with TLS.
+    pub stack_grpcs: u16,
+    /// The V3 side's HTTP API and OAuth.
+    pub stack_http: u16,
+    /// The same with TLS.
+    pub stack_https: u16,
 }

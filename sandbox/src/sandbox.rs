@@ -24,11 +24,12 @@ use crate::options::{Ports, SandboxOptions};
 use crate::outage::AccountTask;
 use crate::rate::Rates;
 use crate::serve::{Versions, spawn};
+use crate::stack::Stack;
 use crate::store::Store;
 use crate::tls::Identity;
 use crate::trust::Trust;
 
-/// A V2 network on loopback. Stops when it is dropped.
+/// A V2 network and one of The Things Stack on loopback. Stops when it is dropped.
 ///
 /// ```no_run
 /// # async fn example() -> ttn_auth::Result<()> {
@@ -49,6 +50,7 @@ pub struct Sandbox {
     pub(crate) journal: Arc<Journal>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) app_id: String,
+    pub(crate) stack: Stack,
     stop: watch::Sender<bool>,
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -127,13 +129,15 @@ impl Sandbox {
         let http_tls = identity.server_config(&["h2", "http/1.1"])?;
         let grpc_tls = identity.server_config(&["h2"])?;
         let (stop, stopped) = watch::channel(false);
-        let servers = vec![
+        let mut servers = vec![
             spawn(listeners.grpc, None, Versions::Http2, grpc.clone(), stopped.clone()),
             spawn(listeners.grpcs, Some(grpc_tls), Versions::Http2, grpc, stopped.clone()),
             spawn(listeners.http, None, Versions::Http1, gateway.clone(), stopped.clone()),
             spawn(listeners.https, Some(http_tls), Versions::Both, gateway, stopped.clone()),
-            spawn(listeners.discovery, None, Versions::Both, discovery, stopped),
+            spawn(listeners.discovery, None, Versions::Both, discovery, stopped.clone()),
         ];
+        let devices = options.stack_devices.as_deref();
+        let stack = Stack::start(listeners.stack, ports, devices, &identity, &stopped, &mut servers)?;
         let app_id = options.applications.into_iter().next().unwrap_or_else(|| APP_ID.into());
         let servers = Mutex::new(servers);
         Ok(Self {
@@ -146,6 +150,7 @@ impl Sandbox {
             journal,
             counters,
             app_id,
+            stack,
             stop,
             servers,
         })

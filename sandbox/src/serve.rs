@@ -1,8 +1,8 @@
 //! Listeners on loopback: accept, speak HTTP, and stop at once when told to.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,6 +17,7 @@ use hyper_util::server::conn::auto::Builder;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
@@ -44,45 +45,57 @@ pub(crate) trait Service: Send + Sync + 'static {
 /// An answer.
 pub(crate) type Reply = Response<Frames>;
 
-/// A body that is there already: data, then trailers.
+/// A body that is there already: data, then trailers. Or one of which the parts are still to come.
 #[derive(Default)]
-pub(crate) struct Frames(VecDeque<Frame<Bytes>>);
+pub(crate) struct Frames {
+    ready: VecDeque<Frame<Bytes>>,
+    coming: Option<UnboundedReceiver<io::Result<Bytes>>>,
+}
 
 impl Frames {
     pub(crate) fn data(data: impl Into<Bytes>) -> Self {
-        Self(VecDeque::from([Frame::data(data.into())]))
+        Self { ready: VecDeque::from([Frame::data(data.into())]), coming: None }
+    }
+
+    /// Without an end, but for an error among the parts: that breaks it off.
+    pub(crate) fn coming(parts: UnboundedReceiver<io::Result<Bytes>>) -> Self {
+        Self { ready: VecDeque::new(), coming: Some(parts) }
     }
 
     pub(crate) fn with_trailers(mut self, trailers: HeaderMap) -> Self {
-        self.0.push_back(Frame::trailers(trailers));
+        self.ready.push_back(Frame::trailers(trailers));
         self
     }
 }
 
 impl Body for Frames {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(Ok))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut self.coming {
+            Some(parts) => parts.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data))),
+            None => Poll::Ready(self.ready.pop_front().map(Ok)),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.coming.is_none() && self.ready.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.0.front().and_then(Frame::data_ref) {
-            Some(data) if self.0.len() == 1 => SizeHint::with_exact(data.len() as u64),
-            None => SizeHint::with_exact(0),
+        match self.ready.front().map(Frame::data_ref) {
+            Some(Some(data)) if self.ready.len() == 1 => SizeHint::with_exact(data.len() as u64),
+            None if self.coming.is_none() => SizeHint::with_exact(0),
             // With trailers it is gRPC, which has no content-length.
-            Some(_) => SizeHint::default(),
+            _ => SizeHint::default(),
         }
     }
 }
+
+/// Put among a reply's extensions: it is not sent, and the connection is closed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lost;
 
 /// The versions of HTTP that a listener speaks.
 #[derive(Clone, Copy, Debug)]
@@ -186,7 +199,11 @@ where
             if *stop.borrow() {
                 std::future::pending::<()>().await;
             }
-            Ok::<_, Infallible>(service.call(request).await)
+            let reply = service.call(request).await;
+            match reply.extensions().get::<Lost>() {
+                Some(Lost) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+                None => Ok(reply),
+            }
         }
     });
     // A connection that breaks is the client's to report.

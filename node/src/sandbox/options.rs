@@ -35,6 +35,10 @@ pub(super) fn sandbox_options(options: &Fields) -> Result<SandboxOptions> {
         https: port("httpsPort")?,
         account: port("accountPort")?,
         discovery: port("discoveryPort")?,
+        stack_grpc: port("stackGrpcPort")?,
+        stack_grpcs: port("stackGrpcsPort")?,
+        stack_http: port("stackHttpPort")?,
+        stack_https: port("stackHttpsPort")?,
     };
     set.expires_in = expires_in(options.value("expiresIn")?)?;
     let clock = Fields::optional(options.value("clock")?, "clock")?;
