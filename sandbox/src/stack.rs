@@ -48,6 +48,8 @@ use crate::stack::service::Service;
 use crate::stack::token::Now;
 use crate::tls::Identity;
 
+pub(crate) use fixtures::credential;
+
 pub use counts::StackCounts;
 pub use fixtures::{STACK_APP_ID, STACK_CLIENT, STACK_USER};
 pub use switches::{NewKey, Owner};
@@ -152,6 +154,11 @@ impl Stack {
     pub fn counts(&self) -> StackCounts {
         self.service.counters.read()
     }
+}
+
+/// Whether a text is a time as the API writes them.
+pub(crate) fn is_time(text: &str) -> bool {
+    time::read(text).is_some()
 }
 
 impl fmt::Debug for Stack {

@@ -1,4 +1,5 @@
-//! Runs recorded exchanges with a real V2 Handler against a server, and reports every difference.
+//! Runs recorded exchanges with a real V2 Handler, or with a real The Things Stack, against a server, and reports every
+//! difference.
 //!
 //! The vectors are facts: what differs is wrong, but for a few [exceptions](Exception), each by a rule. Vectors run in
 //! file order, one at a time, each on a connection of its own, because later ones see what earlier ones changed.
@@ -11,6 +12,9 @@ mod grpc;
 mod http;
 mod message;
 mod report;
+mod stack;
+mod stack_compare;
+mod stack_file;
 mod template;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,11 +27,14 @@ pub use file::{
 };
 pub use fixtures::{FixtureDevice, Fixtures};
 pub use report::{Outcome, Report, Verdict};
+pub use stack_file::StackExchange;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use compare::{Findings, GrpcStatus};
 use template::{expand, expand_values, redact};
+
+use stack::StackTarget;
 
 use crate::{Issuer, Sandbox, SandboxOptions};
 
@@ -46,6 +53,8 @@ pub async fn run(file: &VectorFile) -> ttn_auth::Result<Report> {
         grpc: at(ports.grpc),
         http: at(ports.http),
         discovery: at(ports.discovery),
+        stack_grpc: at(ports.stack_grpc),
+        stack_http: at(ports.stack_http),
         issuer: sandbox.issuer(),
     };
     let report = target.run(file).await;
@@ -60,6 +69,8 @@ async fn sandbox(fixtures: Fixtures) -> ttn_auth::Result<Sandbox> {
         issuer: fixtures.issuer,
         algorithm: fixtures.algorithm,
         applications: fixtures.applications,
+        // The recordings of The Things Stack began without any.
+        stack_devices: Some(Vec::new()),
         ..SandboxOptions::default()
     })
     .await
@@ -74,6 +85,10 @@ pub struct Target<'a> {
     pub http: SocketAddr,
     /// The discovery server's gRPC port, plaintext.
     pub discovery: SocketAddr,
+    /// The gRPC port of The Things Stack, plaintext.
+    pub stack_grpc: SocketAddr,
+    /// Its HTTP port, plaintext.
+    pub stack_http: SocketAddr,
     /// Mints the tokens.
     pub issuer: &'a Issuer,
 }
@@ -89,6 +104,9 @@ impl Target<'_> {
         for vector in &file.vectors {
             let verdict = match &vector.exchange {
                 Err(why) => Verdict::Failed(vec![why.clone()]),
+                Ok(Exchange::Stack(exchange)) if let Some(rule) = stack::left_out(vector, exchange) => {
+                    Verdict::LeftOut(rule)
+                }
                 Ok(exchange) => match tokio::time::timeout(limit, self.exchange(exchange)).await {
                     Ok(Ok(found)) => found.into(),
                     Ok(Err(why)) => Verdict::Failed(vec![redact(&why)]),
@@ -104,6 +122,10 @@ impl Target<'_> {
         match exchange {
             Exchange::Grpc(request, expected) => self.grpc(request, expected).await,
             Exchange::Http(request, expected) => self.http(request, expected).await,
+            Exchange::Stack(exchange) => {
+                let credential = crate::stack::credential;
+                StackTarget { grpc: self.stack_grpc, http: self.stack_http, credential }.run(exchange).await
+            }
         }
     }
 

@@ -66,6 +66,7 @@ impl Judge<'_> {
         let needed = match exchange {
             Exchange::Grpc(request, _) => grpc_right(request)?,
             Exchange::Http(request, expected) => http_right(request, expected)?,
+            Exchange::Stack(_) => return Ok(Verdict::LeftOut(Exception::OtherNetwork)),
         };
         let Some(recorded) = recorded(exchange) else {
             return Ok(Verdict::LeftOut(Exception::BeforeAuthentication));
@@ -75,6 +76,7 @@ impl Judge<'_> {
         let (carrier, sent) = match exchange {
             Exchange::Grpc(request, _) => (Carrier::GrpcMetadata, &request.metadata),
             Exchange::Http(request, _) => (Carrier::AuthorizationHeader, &request.headers),
+            Exchange::Stack(_) => return Ok(Verdict::LeftOut(Exception::OtherNetwork)),
         };
         let sent = expand_values(self.sandbox.issuer(), sent).map_err(|error| error.to_string())?;
         let presented = carrier.extract(&headers(&sent, carrier)?);
@@ -142,7 +144,7 @@ fn recorded(exchange: &Exchange) -> Option<Recorded> {
             let body: Value = serde_json::from_str(body).ok()?;
             (None, body["message"].as_str()?.to_owned())
         }
-        Exchange::Http(..) => return None,
+        Exchange::Http(..) | Exchange::Stack(_) => return None,
     };
     /// How a Handler begins what it says of a credential, and the account server's words of the recordings.
     const REFUSALS: [&str; 4] =

@@ -1,10 +1,13 @@
-//! The format of a vector file: recorded requests, and what a real V2 Handler answered.
+//! The format of a vector file: recorded requests, and what a real V2 Handler answered. What The Things Stack answered has
+//! a form of its own, `stack_file.rs`.
 //!
 //! Reading is strict where being lax would hide a difference: an expectation that nothing here compares makes its
 //! vector fail, instead of passing unseen.
 
 use serde_json::{Map, Value};
 use ttn_auth::{Error, ErrorKind, Result};
+
+use super::stack_file::{self, StackExchange};
 
 /// A file of vectors.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub enum Exchange {
     Grpc(GrpcRequest, GrpcExpectation),
     /// An HTTP/1.1 request.
     Http(HttpRequest, HttpExpectation),
+    /// Either, with The Things Stack.
+    Stack(StackExchange),
 }
 
 /// Names and values in the order they were recorded.
@@ -119,7 +124,11 @@ impl VectorFile {
                 let name = fields.get("name").and_then(Value::as_str);
                 let name = name.map_or_else(|| format!("vector {index}"), str::to_owned);
                 let group = fields.get("group").and_then(Value::as_str).unwrap_or_default().to_owned();
-                Ok(Vector { name, group, exchange: exchange(fields) })
+                let exchange = match stack_file::is_stack(fields) {
+                    true => stack_file::exchange(fields).map(Exchange::Stack),
+                    false => exchange(fields),
+                };
+                Ok(Vector { name, group, exchange })
             })
             .collect::<Result<_>>()?;
         let about = file.get("about").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -34,6 +34,8 @@ pub(super) struct GrpcAnswer {
     pub(super) response: Option<Vec<u8>>,
     /// Initial metadata, in the order it came.
     pub(super) initial_metadata: Pairs,
+    /// Trailers, in the order they came.
+    pub(super) trailers: Pairs,
 }
 
 /// Makes one call on a connection of its own.
@@ -98,11 +100,7 @@ async fn send(address: SocketAddr, request: Request<()>, message: &[u8]) -> Resu
     }
     let trailers = body.trailers().await.map_err(|e| e.to_string())?.unwrap_or_default();
     let answer = status(&trailers)?.ok_or("no grpc-status")?;
-    Ok(GrpcAnswer {
-        response: unframe(&bytes)?,
-        initial_metadata: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
-        ..answer
-    })
+    Ok(GrpcAnswer { response: unframe(&bytes)?, initial_metadata: pairs(&head.headers), ..answer })
 }
 
 /// Reads `grpc-status` and `grpc-message`.
@@ -110,7 +108,12 @@ fn status(headers: &HeaderMap) -> Result<Option<GrpcAnswer>, String> {
     let Some(code) = headers.get("grpc-status") else { return Ok(None) };
     let code = text(code).parse().map_err(|_| "grpc-status is not a number")?;
     let message = headers.get("grpc-message").map(text).unwrap_or_default();
-    Ok(Some(GrpcAnswer { code, message: percent_decode(&message), ..GrpcAnswer::default() }))
+    let message = percent_decode(&message);
+    Ok(Some(GrpcAnswer { code, message, trailers: pairs(headers), ..GrpcAnswer::default() }))
+}
+
+fn pairs(headers: &HeaderMap) -> Pairs {
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 fn text(value: &HeaderValue) -> String {

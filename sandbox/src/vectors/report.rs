@@ -22,9 +22,10 @@ pub struct Outcome {
 
 impl Outcome {
     pub(super) fn new(vector: &Vector, verdict: Verdict) -> Self {
-        let transport = match vector.exchange {
+        let transport = match &vector.exchange {
             Ok(Exchange::Grpc(..)) => "grpc",
             Ok(Exchange::Http(..)) => "http",
+            Ok(Exchange::Stack(exchange)) => exchange.transport(),
             Err(_) => "unreadable",
         };
         Self { name: vector.name.clone(), transport, group: vector.group.clone(), verdict }
@@ -118,12 +119,24 @@ impl fmt::Display for Report {
         writeln!(f, "{used} exceptions")?;
         for (exception, outcomes) in exceptions {
             writeln!(f, "  {} x {}", outcomes.len(), exception.rule())?;
+            if exception == Exception::Sequence {
+                for (group, count) in counted(outcomes.iter().map(|outcome| outcome.group.as_str())) {
+                    writeln!(f, "      group {group}: {count}")?;
+                }
+                continue;
+            }
             for Outcome { name, transport, .. } in outcomes {
                 writeln!(f, "      {name} ({transport})")?;
             }
         }
         writeln!(f, "{} passed, {} failed", self.passed(), self.failed().len())
     }
+}
+
+fn counted<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    counts
 }
 
 #[cfg(test)]

@@ -25,7 +25,14 @@ fn call(metadata: &str, expect: &str) -> String {
 
 async fn run(address: SocketAddr, vectors: &str, limit: Duration) -> Vec<Verdict> {
     let issuer = Issuer::new(ISSUER, Algorithm::Es256).unwrap();
-    let target = Target { grpc: address, http: address, discovery: address, issuer: &issuer };
+    let target = Target {
+        grpc: address,
+        http: address,
+        discovery: address,
+        stack_grpc: address,
+        stack_http: address,
+        issuer: &issuer,
+    };
     let report = target.run_within(&file(vectors), limit).await;
     report.outcomes.into_iter().map(|outcome| outcome.verdict).collect()
 }

@@ -40,11 +40,11 @@ pub(super) fn expand_values(issuer: &Issuer, pairs: &Pairs) -> Result<Pairs> {
 /// The same text without tokens, and of a length to read: what a difference may show.
 pub(super) fn redact(text: &str) -> String {
     const LONGEST: usize = 400;
-    // Every JWT begins with the base64url of `{"`.
-    const JWT: &str = "eyJ";
+    // Every JWT begins with the base64url of `{"`; The Things Stack's tokens with their type.
+    const STARTS: [&str; 6] = ["eyJ", "NNSXS.", "MFRWG.", "OJSWM.", "MF2XI.", "ONZW4."];
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find(JWT) {
+    while let Some(at) = STARTS.iter().filter_map(|start| rest.find(start)).min() {
         out.push_str(&rest[..at]);
         out.push_str("<token>");
         let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
