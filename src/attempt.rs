@@ -79,6 +79,18 @@ impl Call {
 }
 
 impl Calls {
+    /// The same for other credentials, which have paces and budgets of their own.
+    pub(crate) fn with_credentials(&self, credentials: Credentials) -> Self {
+        Self {
+            address: self.address.clone(),
+            supply: Supply::Fixed(credentials),
+            timeout: self.timeout,
+            retry: self.retry,
+            pace: Pace::new(None),
+            budget: RetryBudget::default(),
+        }
+    }
+
     /// Makes a call. `attempt` makes one attempt with the credentials it is given.
     pub(crate) async fn run<T, F>(
         &self,

@@ -67,7 +67,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Shared {
     transport: Transport,
-    channel: Channel,
+    channel: Arc<Channel>,
     calls: Calls,
     closed: watch::Sender<bool>,
 }
@@ -83,8 +83,22 @@ pub(crate) enum Channel {
 
 impl Client {
     pub(crate) fn new(transport: Transport, channel: Channel, calls: Calls) -> Self {
-        let closed = watch::Sender::new(false);
+        let (channel, closed) = (Arc::new(channel), watch::Sender::new(false));
         Self { shared: Arc::new(Shared { transport, channel, calls, closed }) }
+    }
+
+    /// The same server, by the same connections and closed with this client, for somebody else.
+    pub(crate) fn with_credentials(&self, credentials: Credentials) -> Self {
+        let Shared { transport, channel, calls, closed } = &*self.shared;
+        let (channel, closed) = (channel.clone(), closed.clone());
+        Self {
+            shared: Arc::new(Shared {
+                transport: *transport,
+                channel,
+                calls: calls.with_credentials(credentials),
+                closed,
+            }),
+        }
     }
 
     /// The address, with its port.
@@ -123,7 +137,7 @@ impl Client {
         metadata: HeaderMap,
         options: &CallOptions,
     ) -> Result<UnaryAnswer> {
-        match &self.shared.channel {
+        match &*self.shared.channel {
             #[cfg(feature = "grpc")]
             Channel::Grpc(channel) => {
                 crate::reserved::refuse_reserved(&metadata)?;
@@ -145,7 +159,7 @@ impl Client {
     /// [`ErrorKind::Unimplemented`] for a client over gRPC, [`ErrorKind::InvalidArgument`] for a URI with a host or with
     /// `..` in it; otherwise what the server, the network or the time limit says. A status of 300 and more is an error.
     pub async fn request(&self, request: Request<Bytes>, options: &CallOptions) -> Result<Response<Bytes>> {
-        match &self.shared.channel {
+        match &*self.shared.channel {
             #[cfg(feature = "http")]
             Channel::Http(channel) => {
                 let attempt = |credentials| channel.request(&request, credentials);

@@ -106,6 +106,8 @@ mod answer;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod attempt;
 #[cfg(any(feature = "grpc", feature = "http"))]
+mod auth_info;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod builder;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod call_auth;
@@ -142,6 +144,12 @@ mod refresh;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod refusal;
 #[cfg(any(feature = "grpc", feature = "http"))]
+mod registry;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod registry_applications;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod registry_devices;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod reserved;
 #[cfg(feature = "http")]
 mod restricted;
@@ -151,6 +159,10 @@ mod retry;
 mod retry_after;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod sharing;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod stack_call;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod stack_id;
 #[cfg(feature = "http")]
 mod stack_oauth;
 #[cfg(feature = "redis")]
@@ -242,6 +254,8 @@ pub use address::Transport;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use answer::UnaryAnswer;
 #[cfg(any(feature = "grpc", feature = "http"))]
+pub use auth_info::{AuthInfo, AuthKind, Entity, EntityKind, UNKNOWN_RIGHT};
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub use builder::{ClientBuilder, DEFAULT_TIMEOUT};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use call_auth::{Attempt, AuthCall, CallAuth, Failure};
@@ -251,6 +265,12 @@ pub use client::{CallOptions, Client};
 pub use discovery::{DEFAULT_DISCOVERY, Discovery};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use manager::{ApplicationManager, DevicePage, Page, ToJson, WriteAnswer};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use registry::ListPage;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use registry_applications::ApplicationRegistry;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use registry_devices::EndDeviceRegistry;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use retry::RetryPolicy;
 
