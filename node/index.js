@@ -102,6 +102,8 @@ method(Authenticator.prototype, 'grpc', function (options) {
 })
 method(Authenticator.prototype, 'claims', (call) => require('./grpc-server.js').claims(call))
 
+/** fetch with credentials. */
+const authFetch = (auth) => require('./adapters/fetch.js').authFetch(auth)
 const bulk = (items, task, options) => require('./bulk.js').bulk(items, task, options)
 
 // ESM's lexer finds the name here, and does not see that it becomes a getter, of which it would make none.
@@ -110,6 +112,7 @@ module.exports.AuthCall = native.AuthCall
 const exported = module.exports
 Object.defineProperty(exported, 'AuthError', { enumerable: true, get: () => require('./error.js').AuthError })
 module.exports.Authenticator = native.Authenticator
+module.exports.authFetch = authFetch
 module.exports.bulk = bulk
 module.exports.Credentials = native.Credentials
 module.exports.CallAuth = native.CallAuth

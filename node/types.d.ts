@@ -348,6 +348,26 @@ export interface CallFailure {
   unsent?: boolean
 }
 
+/** Options of `authFetch`, beside those of a `CallAuth`. */
+export interface AuthFetchOptions {
+  /** What makes the requests, such as undici's. It has to take `Authorization` off at redirects to other origins, as the standard has it. Default: the global `fetch`. */
+  fetch?: typeof fetch
+}
+
+/**
+ * A function that is used as `fetch` is, and sends credentials: to `https://` and to this machine only (otherwise it rejects with
+ * `AUTH_INSECURE_TRANSPORT`), with `address` to that origin only (`AUTH_INVALID_ARGUMENT`), and never across a redirect to
+ * another origin.
+ *
+ * A refused token is replaced, rate limits are waited for, and requests that failed made again, as `Client` does, unless their
+ * body is a stream. (Of a `Request` the body is always sent again; until its answer has begun it is kept in memory.) After that it
+ * answers as fetch does: with a response, also of 401 and 500, or fetch's own error. Until a response begins, a request has the
+ * `timeout` of the options, and rejects with `AUTH_TIMEOUT`. It rejects with an `AuthError`, too, where no credentials are to be had.
+ */
+export declare function authFetch(
+  auth: Credentials | TokenSource | CallAuth | (AuthFetchOptions & (CallAuthOptions | { auth: CallAuth })),
+): typeof fetch
+
 /** Options of `Client.discover`. */
 export interface DiscoverOptions extends ClientSettings {
   /** The discovery service's address. Default: the public V2 network's. */

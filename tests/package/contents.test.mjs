@@ -15,6 +15,9 @@ const FILES = {
   'node/':
     'bridge.js bulk.js check.js claims.js cli.js error.js express.js fastify.js flat.js grpc-server.js guard.js hooks.js index.js load.js ' +
     'no-addon.js platform.js presented.js request.js seen.js',
+  'node/adapters/':
+    'auth.d.ts auth.js codes.js connect-error.js connect-transport.js connect.d.ts connect.js fetch.js grpc-js-call.js grpc-js.d.ts ' +
+    'grpc-js.js http.js undici-request.js undici.d.ts undici.js',
   'node/cli/':
     'account.js arguments.js check.js exchange.js findings.js inspect.js limit.js output.js prepare.js sandbox.js secret.js span.js ' +
     'token.js',
@@ -41,14 +44,16 @@ test('the package: nothing that builds it, none of its sources and tests, and no
   assert.deepEqual(made.package.files, expected.sort())
 })
 
-test('all that its files require is in it, or of Node.js', () => {
+test('all that its files require is in it, of Node.js, or what an adapter is for', () => {
   const scripts = made.package.files.filter((name) => /^node\/.*\.js$/.test(name))
+  const peers = Object.keys(manifest.peerDependencies)
   let checked = 0
   for (const name of scripts) {
     const file = join(installed, name)
     for (const [, wanted] of readFileSync(file, 'utf8').matchAll(/require\(\s*['"]([^'"]+)['"]\s*\)/g)) {
       checked += 1
-      if (!wanted.startsWith('.')) assert.ok(isBuiltin(wanted), `${name} requires ${wanted}`)
+      const adapted = name.startsWith('node/adapters/') && peers.some((peer) => wanted === peer || wanted.startsWith(`${peer}/`))
+      if (!wanted.startsWith('.')) assert.ok(isBuiltin(wanted) || adapted, `${name} requires ${wanted}`)
       else assert.ok(createRequire(file).resolve(wanted).startsWith(installed), `${name} requires ${wanted}`)
     }
   }
@@ -61,6 +66,7 @@ test('its package.json: the packages of all platforms, of exactly this version; 
   assert.deepEqual(published, own)
   assert.deepEqual(optionalDependencies, Object.fromEntries(targets.map(({ platform }) => [`${NAME}-${platform}`, manifest.version])))
   assert.ok(!('dependencies' in own))
+  assert.ok(Object.keys(own.peerDependencies).every((name) => own.peerDependenciesMeta[name].optional))
 })
 
 test('the repository asks for no package that does not exist before a release', () => {
