@@ -865,6 +865,11 @@ export interface SandboxOptions {
   httpsPort?: number
   accountPort?: number
   discoveryPort?: number
+  /** The same of the V3 side, `sandbox.stack`. */
+  stackGrpcPort?: number
+  stackGrpcsPort?: number
+  stackHttpPort?: number
+  stackHttpsPort?: number
   /** What answers say of a token's lifetime: the truth (`true`, the default), nothing (`false`), or this. */
   expiresIn?: boolean | number | string
   /** How many seconds ago tokens were issued when they are handed out. Default: 0. */
@@ -908,6 +913,33 @@ export interface SandboxCounts {
   rateLimited: number
 }
 
+/** How often a sandbox's V3 side was asked for what, since it was started. */
+export interface SandboxStackCounts {
+  /** Calls of any method, over gRPC and HTTP, refused or not. */
+  calls: number
+  /** Questions who is calling that were answered. */
+  authInfos: number
+  /** Streams of events that were opened. */
+  streams: number
+  /** Requests for OAuth tokens, granted or not. */
+  tokens: number
+  /** OAuth tokens that were granted, whether the answer arrived or not. */
+  granted: number
+  /** Calls that a rate limit refused. */
+  rateLimited: number
+}
+
+/** An API key that `SandboxStack.addApiKey` makes: of an application or of a user. */
+export interface SandboxApiKey {
+  application?: string
+  user?: string
+  name?: string
+  /** Such as `RIGHT_APPLICATION_INFO`. */
+  rights: string[]
+  /** When it expires, also in the past; a `Date`, or milliseconds since 1970. Default: never. */
+  expiresAt?: Date | number
+}
+
 /** What is right or wrong with a minted token. */
 export type TokenKind =
   | 'valid'
@@ -943,6 +975,11 @@ export interface MintOptions {
   subject?: string
   /** The component that it belongs to, such as `handler/dev`: an account server exchanges keys for it. */
   component?: string
+}
+
+export interface SandboxStack {
+  /** The addresses, without secrets. */
+  toJSON(): Record<string, string>
 }
 
 export interface Sandbox {
@@ -1190,6 +1227,8 @@ export declare class Credentials {
  */
 export declare class Sandbox {
   private constructor()
+  /** The V3 side: The Things Stack's Identity Server, events and OAuth. Each read makes another object for the same. */
+  get stack(): SandboxStack
   /** Starts a network; every server listens when the promise resolves. */
   static start(options?: SandboxOptions): Promise<Sandbox>
   /** The Handler's gRPC API, `grpc://127.0.0.1:<port>`. */
@@ -1258,6 +1297,75 @@ export declare class Sandbox {
   stopAccountServer(): void
   /** The end of the outage: it listens on its port again when the promise resolves. */
   startAccountServer(): Promise<void>
+}
+
+/**
+ * The V3 side of a sandbox: The Things Stack with user `alice`, her application `app1` with the devices `dev1` to `dev3`,
+ * `app2` of somebody else which she may see, an administrator, an OAuth client, and a credential of every kind.
+ */
+export declare class SandboxStack {
+  private constructor()
+  /** The gRPC API, `grpc://127.0.0.1:<port>`. */
+  get grpcAddress(): string
+  /** The same with TLS, `grpcs://localhost:<port>`. The certificate is the sandbox's. */
+  get grpcsAddress(): string
+  /** The HTTP API (`/api/v3`) and OAuth (`/oauth`), `http://127.0.0.1:<port>`. */
+  get httpAddress(): string
+  /** The same with TLS, `https://localhost:<port>`. */
+  get httpsAddress(): string
+  /** The certificate to trust (PEM), as `sandbox.ca`. */
+  get ca(): string
+  /** The application: `app1`. */
+  get appId(): string
+  /** Its owner: `alice`, whose password is `sandbox`. */
+  get userId(): string
+  /** An API key with every right on the application. */
+  get apiKey(): string
+  /** An API key with every right of the user. */
+  get userApiKey(): string
+  /** An API key that may read the application and its devices, and nothing else. */
+  get readOnlyApiKey(): string
+  /** The OAuth client. */
+  get clientId(): string
+  /** Its secret. */
+  get clientSecret(): string
+  /** A refresh token of the user for the OAuth client, as it was at the start: good once. */
+  get refreshToken(): string
+  /** How often it was asked for what, since it was started. */
+  get counts(): SandboxStackCounts
+  /** How many streams of events are open. */
+  get openStreams(): number
+  /**
+   * A credential of the fixtures by its name in the recorded vectors: `app1_all`, `app1_info_only`, `app1_link_only`,
+   * `app1_devices`, `app1_read_only`, `app1_expired`, `app1_expires_2030`, `app1_deleted`, `app1_wrong_secret`,
+   * `unknown_id`, `app2_all`, `alice_user_all`, `alice_user_apps_list`, `admin_user_all`, `oauth_access`,
+   * `oauth_refresh`, `oauth_access_expired`, `oauth_refresh_expired`, `oauth_access_admin`, `code`, `session_token`,
+   * `cookie`.
+   */
+  key(name: string): string
+  /** Makes an API key, and returns it. */
+  addApiKey(key: SandboxApiKey): string
+  /** Takes a credential back: an API key, an OAuth token with the other of its pair, a session token. */
+  revoke(credential: string): void
+  /**
+   * Sends an event (The Things Stack's JSON; what is missing is made) to the open streams of an application; returns how
+   * many there were.
+   */
+  emit(appId: string, event?: object): number
+  /** Breaks every open stream off, as a lost connection does; returns how many there were. */
+  breakStreams(): number
+  /** So many calls a minute of each method for each token from now on; `false`, the default, is no limit. */
+  setRateLimit(limit: number | false): void
+  /** Sets its clock so many seconds ahead; behind, if negative; right, with 0. */
+  setClock(seconds: number): void
+  /** How long OAuth access tokens are valid that are granted from now on, in seconds. */
+  setTokenLifetime(seconds: number): void
+  /** The next so many requests for an OAuth token are carried out and their answers lost: the connection closes. */
+  loseTokenAnswers(count: number): void
+  /** The next so many requests for an OAuth token are refused with this status (default: 503), and not carried out. */
+  failTokens(count: number, status?: number): void
+  /** Requests for an OAuth token are answered so many milliseconds later from now on; 0 is at once. */
+  delayTokens(millis: number): void
 }
 
 /**

@@ -12,7 +12,7 @@ const out = values.out === undefined ? join(root, 'node') : resolve(values.out)
 const types = values.out === undefined ? join(root, 'index.d.ts') : join(out, 'index.d.ts')
 
 /** Classes that only their static functions make: napi writes them as if `new` worked, which throws. */
-const WITHOUT_NEW = ['AuthCall', 'Credentials', 'Sandbox', 'TokenSource']
+const WITHOUT_NEW = ['AuthCall', 'Credentials', 'Sandbox', 'SandboxStack', 'TokenSource']
 
 // napi takes the types' path from the folder of the addon.
 const napi = join(dirname(createRequire(import.meta.url).resolve('@napi-rs/cli/package.json')), 'dist', 'cli.js')

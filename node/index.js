@@ -74,6 +74,7 @@ disposable(native.Client, async function () {
   this.close()
 })
 show(native.Sandbox, 'grpcAddress', 'grpcsAddress', 'httpAddress', 'httpsAddress', 'accountServer', 'discovery', 'appId', 'devId')
+show(native.SandboxStack, 'grpcAddress', 'grpcsAddress', 'httpAddress', 'httpsAddress', 'appId', 'userId')
 disposable(native.Sandbox, function () {
   return this.stop()
 })
@@ -119,4 +120,5 @@ module.exports.CallAuth = native.CallAuth
 module.exports.Client = native.Client
 module.exports.TokenSource = native.TokenSource
 module.exports.Sandbox = native.Sandbox
+module.exports.SandboxStack = native.SandboxStack
 module.exports.version = native.VERSION

@@ -913,6 +913,33 @@ export interface SandboxCounts {
   rateLimited: number
 }
 
+/** How often a sandbox's V3 side was asked for what, since it was started. */
+export interface SandboxStackCounts {
+  /** Calls of any method, over gRPC and HTTP, refused or not. */
+  calls: number
+  /** Questions who is calling that were answered. */
+  authInfos: number
+  /** Streams of events that were opened. */
+  streams: number
+  /** Requests for OAuth tokens, granted or not. */
+  tokens: number
+  /** OAuth tokens that were granted, whether the answer arrived or not. */
+  granted: number
+  /** Calls that a rate limit refused. */
+  rateLimited: number
+}
+
+/** An API key that `SandboxStack.addApiKey` makes: of an application or of a user. */
+export interface SandboxApiKey {
+  application?: string
+  user?: string
+  name?: string
+  /** Such as `RIGHT_APPLICATION_INFO`. */
+  rights: string[]
+  /** When it expires, also in the past; a `Date`, or milliseconds since 1970. Default: never. */
+  expiresAt?: Date | number
+}
+
 /** What is right or wrong with a minted token. */
 export type TokenKind =
   | 'valid'
@@ -948,6 +975,11 @@ export interface MintOptions {
   subject?: string
   /** The component that it belongs to, such as `handler/dev`: an account server exchanges keys for it. */
   component?: string
+}
+
+export interface SandboxStack {
+  /** The addresses, without secrets. */
+  toJSON(): Record<string, string>
 }
 
 export interface Sandbox {

@@ -4,14 +4,15 @@
 const { COMMAND, TEXT, UsageError, refused, unknownArgument } = require('./arguments.js')
 const { SIGNALS } = require('./prepare.js')
 
-const PORTS = ['grpc', 'grpcs', 'http', 'https', 'account', 'discovery'].map((name) => `${name}-port`)
+const STACK = ['stack-grpc', 'stack-grpcs', 'stack-http', 'stack-https']
+const PORTS = ['grpc', 'grpcs', 'http', 'https', 'account', 'discovery', ...STACK].map((name) => `${name}-port`)
 
 const OPTIONS = Object.fromEntries(['algorithm', 'journal', 'rate-limit', 'token-lifetime', ...PORTS].map((name) => [name, TEXT]))
 
 const HELP = `Usage: ${COMMAND} sandbox [options]
 
 Starts a stand-in V2 network on loopback: account server, Handler (gRPC and HTTP, with and without TLS), discovery.
-Ends with Ctrl-C.
+Beside it a stand-in of The Things Stack (V3): Identity Server, events and OAuth. Ends with Ctrl-C.
 
 Options:
   --json                 print one line of JSON, once it listens, instead of text
@@ -60,20 +61,50 @@ const summary = (sandbox) => ({
   devId: sandbox.devId,
   accessKey: sandbox.accessKey,
   bearerToken: sandbox.bearerToken,
+  stack: stackSummary(sandbox.stack),
 })
 
+/** The V3 side. */
+const stackSummary = (stack) => ({
+  grpc: stack.grpcAddress,
+  grpcs: stack.grpcsAddress,
+  http: stack.httpAddress,
+  https: stack.httpsAddress,
+  appId: stack.appId,
+  userId: stack.userId,
+  apiKey: stack.apiKey,
+  userApiKey: stack.userApiKey,
+  clientId: stack.clientId,
+  clientSecret: stack.clientSecret,
+  refreshToken: stack.refreshToken,
+})
+
+const rows = (table) => Object.entries(table).map(([name, value]) => `  ${name.padEnd(15)}${value}`).join('\n')
+
+function describeStack({ appId, userId, apiKey, userApiKey, clientId, clientSecret, refreshToken, ...addresses }) {
+  return `Beside it The Things Stack (V3):
+
+${rows({ ...addresses, application: appId, 'API key': apiKey, user: userId, "user's API key": userApiKey })}
+${rows({ 'OAuth client': `${clientId}, secret ${clientSecret}`, 'refresh token': refreshToken })}
+
+Read the devices:
+
+  curl -H 'Authorization: Bearer ${apiKey}' ${addresses.http}/api/v3/applications/${appId}/devices
+`
+}
+
 /** The same for a person. */
-function describe({ ca, appId, devId, accessKey, bearerToken, ...addresses }) {
-  const rows = Object.entries({ ...addresses, application: appId, device: devId, 'access key': accessKey })
+function describe({ ca, appId, devId, accessKey, bearerToken, stack, ...addresses }) {
   return `A stand-in V2 network is running:
 
-${rows.map(([name, value]) => `  ${name.padEnd(15)}${value}`).join('\n')}
+${rows({ ...addresses, application: appId, device: devId, 'access key': accessKey })}
   bearer token   ${bearerToken}
 
 Read the device:
 
   curl -H 'Authorization: Key ${accessKey}' ${addresses.http}/applications/${appId}/devices/${devId}
 
+${describeStack(stack)}
 For grpcs and https trust this certificate:
 
 ${ca.trim()}

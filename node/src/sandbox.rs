@@ -1,6 +1,7 @@
 //! `Sandbox`: the stand-in network, in this process.
 
 mod options;
+mod stack;
 
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ import * as imported from '@thingskey/ttn-auth'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const required = createRequire(import.meta.url)('@thingskey/ttn-auth')
 const types = readFileSync(join(root, 'index.d.ts'), 'utf8')
-const NAMES = ['AuthCall', 'AuthError', 'Authenticator', 'CallAuth', 'Client', 'Credentials', 'Sandbox', 'TokenSource', 'bulk', 'version']
+const NAMES = ['AuthCall', 'AuthError', 'Authenticator', 'CallAuth', 'Client', 'Credentials', 'Sandbox', 'SandboxStack', 'TokenSource', 'bulk', 'version']
 
 test('require and import give the same', () => {
   assert.deepEqual(Object.keys(required).sort(), NAMES)

@@ -16,10 +16,10 @@ import { NAME, PLATFORM, copyInstalled, install, packed } from './packed.mjs'
 const IMPORTS = `
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
-import whole, { AuthError, Authenticator, Client, Credentials, Sandbox, TokenSource, bulk, version } from '${NAME}'
+import whole, { AuthError, Authenticator, Client, Credentials, Sandbox, SandboxStack, TokenSource, bulk, version } from '${NAME}'
 
 const required = createRequire(import.meta.url)('${NAME}')
-const named = { AuthError, Authenticator, Client, Credentials, Sandbox, TokenSource, bulk, version }
+const named = { AuthError, Authenticator, Client, Credentials, Sandbox, SandboxStack, TokenSource, bulk, version }
 assert.deepEqual(Object.keys(required).sort(), Object.keys(named).sort())
 for (const [name, value] of Object.entries(named)) {
   assert.ok(value, name)

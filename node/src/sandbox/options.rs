@@ -1,7 +1,7 @@
 //! What JavaScript asks a sandbox for, read.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use napi::bindgen_prelude::Unknown;
 use napi::{JsValue, ValueType};
@@ -100,15 +100,44 @@ fn whole(options: &Fields, name: &str) -> Result<Option<i64>> {
 
 /// A number of seconds from 0 on.
 pub(super) fn seconds(value: Unknown, name: &str) -> Result<Duration> {
-    let wrong = || invalid(format!("{name} must be a whole number of seconds from 0 on"));
+    let wrong = |_| invalid(format!("{name} must be a whole number of seconds from 0 on"));
+    count(value, name).map(|seconds| Duration::from_secs(u64::from(seconds))).map_err(wrong)
+}
+
+/// A whole number from 0 on.
+pub(super) fn count(value: Unknown, name: &str) -> Result<u32> {
+    let wrong = |_| invalid(format!("{name} must be a whole number from 0 on"));
+    let number = whole_number(value, name).map_err(wrong)?;
+    u32::try_from(number).map_err(|_| invalid(format!("{name} must be a whole number from 0 on")))
+}
+
+/// A whole number, negative too.
+pub(super) fn whole_number(value: Unknown, name: &str) -> Result<i64> {
+    let wrong = || invalid(format!("{name} must be a whole number"));
+    match number(value)? {
+        Some(number) if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 => Ok(number as i64),
+        _ => Err(wrong()),
+    }
+}
+
+fn number(value: Unknown) -> Result<Option<f64>> {
     if args::kind(value)? != ValueType::Number {
-        return Err(wrong());
+        return Ok(None);
     }
-    let number = value.coerce_to_number().and_then(|number| number.get_double()).map_err(|_| wrong())?;
-    if number.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&number) {
-        return Err(wrong());
-    }
-    Ok(Duration::from_secs(number as u64))
+    Ok(value.coerce_to_number().and_then(|number| number.get_double()).ok())
+}
+
+/// A `Date`, or milliseconds since 1970; nothing is none.
+pub(super) fn time(value: Unknown, name: &str) -> Result<Option<SystemTime>> {
+    let wrong = || invalid(format!("{name} must be a Date, or milliseconds since 1970"));
+    let millis = match args::kind(value)? {
+        ValueType::Undefined | ValueType::Null => return Ok(None),
+        ValueType::Object if value.is_date().unwrap_or_default() => {
+            value.coerce_to_number().and_then(|number| number.get_double()).ok()
+        }
+        _ => number(value)?,
+    };
+    millis.and_then(super::stack::at).map(Some).ok_or_else(wrong)
 }
 
 /// A number of calls a second, or `false`.
