@@ -1351,7 +1351,7 @@ export declare class SandboxStack {
    * Sends an event (The Things Stack's JSON; what is missing is made) to the open streams of an application; returns how
    * many there were.
    */
-  emit(appId: string, event?: object): number
+  emit(appId: string, event?: Record<string, unknown>): number
   /** Breaks every open stream off, as a lost connection does; returns how many there were. */
   breakStreams(): number
   /** So many calls a minute of each method for each token from now on; `false`, the default, is no limit. */

@@ -14,7 +14,7 @@ import { Client, Credentials } from '../../node/index.js'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const cli = fileURLToPath(new URL('../../node/cli.js', import.meta.url))
 const DEVICE = { app_id: 'test-app', dev_id: 'dev-1' }
-const KEYS = ['grpc', 'grpcs', 'http', 'https', 'accountServer', 'discovery', 'ca', 'appId', 'devId', 'accessKey', 'bearerToken']
+const KEYS = ['grpc', 'grpcs', 'http', 'https', 'accountServer', 'discovery', 'ca', 'appId', 'devId', 'accessKey', 'bearerToken', 'stack']
 
 /** Reads from a child until its output satisfies `enough`. */
 async function read(child, enough) {
@@ -48,6 +48,12 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
         client.close()
       }
     }
+    for (const scheme of ['grpc', 'grpcs']) {
+      const client = new Client({ address: shown.stack[scheme], ca: shown.ca, credentials: Credentials.parse(shown.stack.apiKey) })
+      const { message } = await client.unary('/ttn.lorawan.v3.EntityAccess/AuthInfo', Buffer.alloc(0))
+      assert.ok(Buffer.from(message).includes(shown.stack.appId))
+      client.close()
+    }
     assert.deepEqual(await stop(child, signal), [0, null])
   })
 }
@@ -61,9 +67,9 @@ test('npx finds it, --http-port is used, and the curl line works', async (t) => 
   // npx starts children of its own.
   t.after(() => process.kill(-child.pid, 'SIGKILL'))
   const text = await read(child, (text) => text.includes('Ctrl-C'))
-  const curl = /^\s*(curl .*)$/m.exec(text)[1]
-  const { stdout } = await promisify(execFile)('sh', ['-c', `${curl} -sS`])
-  assert.equal(JSON.parse(stdout).dev_id, 'dev-1')
+  const [v2, stack] = [...text.matchAll(/^\s*(curl .*)$/gm)].map(([, curl]) => promisify(execFile)('sh', ['-c', `${curl} -sS`]))
+  assert.equal(JSON.parse((await v2).stdout).dev_id, 'dev-1')
+  assert.equal(JSON.parse((await stack).stdout).end_devices.length, 3)
   for (const name of ['grpc', 'grpcs', 'http', 'https']) assert.match(text, new RegExp(`^ +${name} +${name}://\\S+:\\d+$`, 'm'))
   assert.match(text, /^ +access key +ttn-account-v2\.full-test-app$/m)
   assert.match(text, /^ +bearer token +ey\S+$/m)

@@ -164,7 +164,7 @@ impl SandboxStack {
 
     /// Sends an event (The Things Stack's JSON; what is missing is made) to the open streams of an application; returns how
     /// many there were.
-    #[napi(catch_unwind, ts_args_type = "appId: string, event?: object")]
+    #[napi(catch_unwind, ts_args_type = "appId: string, event?: Record<string, unknown>")]
     pub fn emit(&self, env: &Env, app_id: Unknown, event: Option<Unknown>) -> napi::Result<u32> {
         guard(env, || {
             let event = match event {
