@@ -22,7 +22,8 @@ const { error, status } = spawnSync(process.execPath, [napi, ...args], { cwd: ro
 if (error) throw error
 if (status !== 0) process.exit(status ?? 1)
 
-let text = readFileSync(types, 'utf8')
+// napi takes one file; that of The Things Stack is another.
+let text = readFileSync(types, 'utf8') + readFileSync(join(root, 'node', 'types-stack.d.ts'), 'utf8')
 for (const name of WITHOUT_NEW) {
   const opening = `export declare class ${name} {\n`
   if (!text.includes(opening)) throw new Error(`${types} has no class ${name}`)

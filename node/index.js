@@ -84,6 +84,25 @@ function method(target, name, value) {
   Object.defineProperty(target, name, { value, writable: true, configurable: true })
 }
 
+const { Client } = native
+/** Made when it is first asked for, and kept. */
+for (const name of ['applications', 'endDevices']) {
+  Object.defineProperty(Client.prototype, name, {
+    get() {
+      const value = require('./stack.js').registry(this, name)
+      Object.defineProperty(this, name, { value })
+      return value
+    },
+    configurable: true,
+  })
+}
+method(Client.prototype, 'events', function (request, options) {
+  return require('./stack.js').events(this, request, options)
+})
+method(Client.prototype, 'stream', function (...given) {
+  return require('./stack.js').stream(this, ...given)
+})
+
 const { Authenticator } = native
 show(Authenticator, 'issuers')
 const { authenticate } = Authenticator.prototype

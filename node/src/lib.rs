@@ -10,6 +10,7 @@
 
 mod args;
 mod asked;
+mod auth_info;
 mod authenticator;
 mod authenticator_settings;
 mod bridge;
@@ -35,7 +36,9 @@ mod outcome;
 mod panics;
 mod promise;
 mod raw;
+mod reader;
 mod refresh;
+mod registry;
 mod restricted;
 mod rule;
 mod running;

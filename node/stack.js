@@ -1,0 +1,42 @@
+'use strict'
+// The Things Stack's calls that come as more than one promise, or have a name of their own: the registries and what comes
+// piece by piece. The addon's readers give what has come so far.
+
+/** What a reader gives, one by one. It is made when the first is asked for, and closed with the last. */
+function read(open, signal) {
+  let reader
+  async function* given() {
+    reader = open()
+    try {
+      for (;;) {
+        const pieces = await reader.next({ signal })
+        if (pieces === null) return
+        yield* pieces
+      }
+    } finally {
+      reader.close()
+    }
+  }
+  const iterator = given()
+  const end = iterator.return
+  // A generator ends itself only between two pieces, and the next one may never come.
+  iterator.return = (value) => {
+    reader?.close()
+    return end.call(iterator, value)
+  }
+  return iterator
+}
+
+/** The registry of this name. */
+function registry(client, name) {
+  const call = (method) => (request, options) => client.registryCall(name, method, request, options)
+  return {
+    list: (request = {}, options = {}) => read(() => client.registryList(name, request, options), options.signal),
+    get: call('get'),
+    create: call('create'),
+    update: call('update'),
+    delete: call('delete'),
+  }
+}
+
+module.exports = { registry }
