@@ -77,6 +77,14 @@ impl Dress {
         self.reply(json(status, &json!({ "error": refusal.json() })))
     }
 
+    /// A page for a person that says what went wrong.
+    pub(crate) fn html_refusal(&mut self, refusal: &Refusal) -> Reply {
+        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut reply = self.html(status, "The Things Stack Account");
+        reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        reply
+    }
+
     /// A page for a person.
     pub(crate) fn html(&mut self, status: StatusCode, text: &str) -> Reply {
         let page = format!(

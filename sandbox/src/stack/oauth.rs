@@ -58,7 +58,6 @@ impl OAuth {
     }
 
     async fn token_answer(&self, parts: &http::request::Parts, body: Incoming, mut dress: Dress) -> Reply {
-        const UNCACHED: &str = "no-cache, no-store, max-age=0, must-revalidate";
         self.service.counters.tokens.up();
         let fault = self.faults.next();
         if let Some(Fault::Slow(time)) = fault {
@@ -71,12 +70,12 @@ impl OAuth {
         }
         let reply = match self.token(parts, body).await {
             Ok(granted) => {
-                dress.add("cache-control", UNCACHED);
+                uncached(&mut dress);
                 dress.reply(headers::json(StatusCode::OK, &granted))
             }
             Err((refusal, sound)) => {
                 if sound {
-                    dress.add("cache-control", UNCACHED);
+                    uncached(&mut dress);
                 }
                 failed(&mut dress, &parts.headers, &refusal)
             }
@@ -136,11 +135,16 @@ impl OAuth {
     }
 }
 
+/// What the OAuth library adds to what every answer has.
+fn uncached(dress: &mut Dress) {
+    dress.add("cache-control", "no-cache, no-store, max-age=0, must-revalidate");
+    dress.add("pragma", "no-cache");
+}
+
 /// An error, as a page if a person is asking.
 fn failed(dress: &mut Dress, sent: &HeaderMap, refusal: &Refusal) -> Reply {
     if headers::wants_html(sent) {
-        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        return dress.html(status, "The Things Stack Account");
+        return dress.html_refusal(refusal);
     }
     dress.refusal(refusal, false)
 }
