@@ -112,6 +112,8 @@ test('events are emitted to open streams, which can be broken off', async (t) =>
   const { result } = await open.next()
   assert.equal(result.name, 'as.up.data.forward')
   assert.ok(result.unique_id && result.time)
+  assert.deepEqual(result.data, { '@type': 'type.googleapis.com/google.protobuf.Value', value: { x: 1 } })
+  for (const wrong of ['x', { time: 'soon' }]) assert.throws(() => stack.emit('app1', wrong), { code: 'AUTH_INVALID_ARGUMENT' })
   assert.equal(stack.breakStreams(), 1)
   await assert.rejects(open.next(), { code: 'ECONNRESET' })
   const refused = await stream(stack, stack.key('app2_all'))

@@ -162,8 +162,8 @@ impl SandboxStack {
         guard(env, || self.stack().revoke(&args::text(credential, "credential")?))
     }
 
-    /// Sends an event (The Things Stack's JSON; what is missing is made) to the open streams of an application; returns how
-    /// many there were.
+    /// Sends an event to the open streams of an application; returns how many there were. It is The Things Stack's JSON;
+    /// what is missing is made, and `data` that does not say its `@type` is a `google.protobuf.Value`.
     #[napi(catch_unwind, ts_args_type = "appId: string, event?: Record<string, unknown>")]
     pub fn emit(&self, env: &Env, app_id: Unknown, event: Option<Unknown>) -> napi::Result<u32> {
         guard(env, || {
@@ -172,7 +172,7 @@ impl SandboxStack {
                 None => "{}".to_owned(),
             };
             let event = serde_json::from_str(&event).map_err(|e| invalid(format!("event: {e}")))?;
-            let count = self.stack().emit(&args::text(app_id, "appId")?, event);
+            let count = self.stack().emit(&args::text(app_id, "appId")?, event)?;
             Ok(u32::try_from(count).unwrap_or(u32::MAX))
         })
     }

@@ -63,6 +63,9 @@ impl Events {
     }
 }
 
+/// The type of an event's data that says none: any JSON.
+const VALUE: &str = "type.googleapis.com/google.protobuf.Value";
+
 /// What is missing of an event, filled in.
 pub(crate) fn complete(mut event: Value, identifiers: Value, now: std::time::SystemTime) -> Value {
     let defaults = [
@@ -76,6 +79,15 @@ pub(crate) fn complete(mut event: Value, identifiers: Value, now: std::time::Sys
         if event[name].is_null() {
             event[name] = value;
         }
+    }
+    let data = &event["data"];
+    if !data.is_null() && data.get("@type").is_none() {
+        event["data"] = json!({ "@type": VALUE, "value": data });
+    }
+    if event["data"].is_null()
+        && let Some(fields) = event.as_object_mut()
+    {
+        fields.remove("data");
     }
     event
 }

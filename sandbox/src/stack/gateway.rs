@@ -83,7 +83,7 @@ impl HttpSide {
         let streams = method == Method::StreamEvents;
         let refused = |refusal| (refusal, !streams);
         if *verb != Verb::GET {
-            message = routes::with_body(message, &read(body).await.map_err(refused)?).map_err(refused)?;
+            message = routes::with_body(message, &read(body).await.map_err(unary)?).map_err(unary)?;
         }
         if let Some(standing) = self.service.limit(method.name(), authorization.as_deref()) {
             dress.stand(&standing);

@@ -84,7 +84,7 @@ where
             let message = Q::decode(bytes).map_err(|e| unreadable(format!("proto: {e}")))?;
             serde_json::to_value(message).map_err(|e| unreadable(e.to_string()))
         },
-        // What the sandbox itself wrote is a message; an event that a test emits may be none, and is an empty one then.
+        // What the sandbox itself wrote is a message, and an event that a test emits was looked at.
         write: |message| framed(&A::deserialize(message).unwrap_or_default().encode_to_vec()),
     }
 }

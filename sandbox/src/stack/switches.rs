@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::Deserialize;
 use serde_json::{Value, json};
+use ttn_auth::proto::stack::Event;
 use ttn_auth::{Error, ErrorKind, Result, Secret};
 
 use crate::stack::Stack;
@@ -87,11 +89,19 @@ impl Stack {
     }
 
     /// Sends an event to the open streams of an application, over both transports; gives how many there were. `event` is
-    /// V3's JSON; name, time, identifiers, origin and id are made if they are not there.
-    pub fn emit(&self, application: &str, event: Value) -> usize {
+    /// V3's JSON; name, time, identifiers, origin and id are made if they are not there, and data that does not say its
+    /// `@type` is a `google.protobuf.Value`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if it is no event.
+    pub fn emit(&self, application: &str, event: Value) -> Result<usize> {
         let identifiers = json!([{ "application_ids": { "application_id": application } }]);
-        let event = if event.is_object() { event } else { json!({}) };
-        self.service.events.emit(application, &complete(event, identifiers, self.service.now.time()))
+        if !event.is_object() {
+            return Err(wrong("an event is an object".into()));
+        }
+        let event = complete(event, identifiers, self.service.now.time());
+        Event::deserialize(&event).map_err(|e| wrong(format!("this is no event: {e}")))?;
+        Ok(self.service.events.emit(application, &event))
     }
 
     /// Breaks every open stream off, as a lost connection does; gives how many there were.

@@ -74,6 +74,23 @@ impl Http {
         self.request(method, path, headers, body).await.unwrap()
     }
 
+    /// Opens a stream of events.
+    pub(crate) async fn stream(&self, key: &str, accept: &str, body: &str) -> HttpStream {
+        let io = TokioIo::new(TcpStream::connect(self.0).await.unwrap());
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        let mut connections = JoinSet::new();
+        connections.spawn(async { drop(connection.await) });
+        let request = http::Request::post("/api/v3/events")
+            .header("host", self.0.to_string())
+            .header("accept", accept)
+            .header("authorization", format!("Bearer {key}"))
+            .body(Full::new(Bytes::from(body.to_owned())))
+            .unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        HttpStream { kind, body: answer.into_body(), text: String::new(), _connections: connections }
+    }
+
     pub(crate) async fn request(
         &self,
         method: &str,
@@ -96,6 +113,65 @@ impl Http {
         let body = serde_json::from_str(&text).unwrap_or_default();
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, text, body })
     }
+}
+
+/// Events over HTTP.
+pub(crate) struct HttpStream {
+    pub(crate) kind: String,
+    body: hyper::body::Incoming,
+    text: String,
+    _connections: JoinSet<()>,
+}
+
+impl HttpStream {
+    /// The next one; each has this at its end.
+    pub(crate) async fn next(&mut self, end: &str) -> Result<Value, String> {
+        loop {
+            if let Some((line, rest)) = self.text.split_once(end) {
+                let value = serde_json::from_str(line).map_err(|e| e.to_string());
+                self.text = rest.to_owned();
+                return value;
+            }
+            let frame = self.body.frame().await.ok_or("the end")?.map_err(|e| e.to_string())?;
+            self.text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+        }
+    }
+}
+
+/// Events over gRPC.
+pub(crate) struct GrpcStream {
+    headers: http::HeaderMap,
+    body: h2::RecvStream,
+    bytes: Vec<u8>,
+    _connections: JoinSet<()>,
+}
+
+impl GrpcStream {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) async fn next(&mut self) -> Result<ttn_auth::proto::stack::Event, String> {
+        loop {
+            if let Some((prefix, rest)) = self.bytes.split_first_chunk::<5>() {
+                let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
+                if let Some(message) = rest.get(..length) {
+                    let event = ttn_auth::proto::stack::Event::decode(message).map_err(|e| e.to_string());
+                    self.bytes.drain(..5 + length);
+                    return event;
+                }
+            }
+            let chunk = self.body.data().await.ok_or("the end")?.map_err(|e| e.to_string())?;
+            self.bytes.extend_from_slice(&chunk);
+        }
+    }
+}
+
+/// Opens a stream of events.
+pub(crate) async fn grpc_stream(stack: &Stack, method: &str, key: &str, request: &Value) -> GrpcStream {
+    let request = serde_json::from_value::<ttn_auth::proto::stack::StreamEventsRequest>(request.clone());
+    let (head, body, connections) = begin(stack, method, key, &request.unwrap().encode_to_vec()).await;
+    GrpcStream { headers: head.headers, body, bytes: Vec::new(), _connections: connections }
 }
 
 /// An answer over gRPC.
@@ -122,23 +198,7 @@ where
     A: Message + Default + Serialize,
 {
     let message = serde_json::from_value::<Q>(request).unwrap().encode_to_vec();
-    let address = address(&stack.grpc_address());
-    let io = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) = h2::client::handshake(io).await.unwrap();
-    let mut connections = JoinSet::new();
-    connections.spawn(connection);
-    let mut call = http::Request::builder()
-        .method("POST")
-        .uri(format!("http://{address}/ttn.lorawan.v3.{method}"))
-        .header("content-type", "application/grpc");
-    if !key.is_empty() {
-        call = call.header("authorization", format!("Bearer {key}"));
-    }
-    let mut sender = sender.ready().await.unwrap();
-    let (answer, mut body) = sender.send_request(call.body(()).unwrap(), false).unwrap();
-    let length = u32::try_from(message.len()).unwrap();
-    body.send_data([&[0][..], &length.to_be_bytes(), &message].concat().into(), true).unwrap();
-    let (head, mut body) = answer.await.unwrap().into_parts();
+    let (head, mut body, _connections) = begin(stack, method, key, &message).await;
     let mut bytes = Vec::new();
     while let Some(chunk) = body.data().await {
         bytes.extend_from_slice(&chunk.unwrap());
@@ -159,4 +219,30 @@ where
         text: text("grpc-message"),
         error: error.unwrap_or_default(),
     }
+}
+
+async fn begin(
+    stack: &Stack,
+    method: &str,
+    key: &str,
+    message: &[u8],
+) -> (http::response::Parts, h2::RecvStream, JoinSet<()>) {
+    let address = address(&stack.grpc_address());
+    let io = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = h2::client::handshake(io).await.unwrap();
+    let mut connections = JoinSet::new();
+    connections.spawn(async { drop(connection.await) });
+    let mut call = http::Request::builder()
+        .method("POST")
+        .uri(format!("http://{address}/ttn.lorawan.v3.{method}"))
+        .header("content-type", "application/grpc");
+    if !key.is_empty() {
+        call = call.header("authorization", format!("Bearer {key}"));
+    }
+    let mut sender = sender.ready().await.unwrap();
+    let (answer, mut body) = sender.send_request(call.body(()).unwrap(), false).unwrap();
+    let length = u32::try_from(message.len()).unwrap();
+    body.send_data([&[0][..], &length.to_be_bytes(), message].concat().into(), true).unwrap();
+    let (head, body) = answer.await.unwrap().into_parts();
+    (head, body, connections)
 }
