@@ -5,17 +5,20 @@ const { AuthError } = require('../index.js')
 const { redact } = require('./auth.js')
 const { grpcCode } = require('./codes.js')
 
-/** One of Connect's errors without what was sent. */
-function shown(error, credentials) {
+/** Where gRPC has its message once more, encoded. */
+const REPEATED = ['grpc-message', 'grpc-status-details-bin']
+
+/** One of Connect's errors without what was sent, and with this cause instead of its own. */
+function shown(error, credentials, cause = error.cause) {
   const { ConnectError } = require('@connectrpc/connect')
   if (!(error instanceof ConnectError)) return error
   const message = redact(error.rawMessage, credentials)
-  return message === error.rawMessage ? error : like(error, message, undefined)
-}
-
-function like(error, message, cause) {
-  const { ConnectError } = require('@connectrpc/connect')
-  const made = new ConnectError(message, error.code, error.metadata, undefined, cause)
+  if (message === error.rawMessage && cause === error.cause) return error
+  const metadata = new Headers()
+  for (const [name, value] of error.metadata) {
+    if (message === error.rawMessage || !REPEATED.includes(name)) metadata.append(name, redact(value, credentials))
+  }
+  const made = new ConnectError(message, error.code, metadata, undefined, cause)
   made.details = error.details
   return made
 }
@@ -28,7 +31,7 @@ function connectError(error, last, credentials) {
   const { Code, ConnectError } = require('@connectrpc/connect')
   if (!(error instanceof AuthError)) return shown(error, credentials)
   const code = grpcCode(error)
-  if (last?.code === code) return like(last, redact(last.rawMessage, credentials), error)
+  if (last?.code === code) return shown(last, credentials, error)
   return new ConnectError(error.message, code in Code ? code : Code.Unknown, undefined, undefined, error)
 }
 

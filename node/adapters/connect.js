@@ -6,6 +6,8 @@ const { connectError, isIdempotent, shown } = require('./connect-error.js')
 const { createTransport } = require('./connect-transport.js')
 const { isUnsent } = require('./http.js')
 
+const CANCELED = 1
+
 /** Over gRPC and gRPC-Web credentials are metadata, over Connect's own protocol an HTTP header. */
 const isGrpc = (header) => (header.get('content-type') ?? '').startsWith('application/grpc')
 
@@ -56,9 +58,12 @@ const from = (first, rest) => {
   return { next: () => (steps.length > 0 ? Promise.resolve(steps.pop()) : rest.next()) }
 }
 
-/** What happened, as CallAuth takes it: what a server has said, or that there was none. */
-function failureOf({ code, rawMessage, metadata, cause }) {
-  if (typeof cause?.code === 'string') return { message: rawMessage, unsent: isUnsent(cause) }
+/**
+ * What happened, as CallAuth takes it: what a server has said, or that there was none. A connection that ends is a stream that was
+ * cancelled, in Node.js's words.
+ */
+function failureOf({ code, rawMessage, metadata, cause, isWireError }) {
+  if (typeof cause?.code === 'string' || (code === CANCELED && !isWireError)) return { message: rawMessage, unsent: isUnsent(cause) }
   return { grpcCode: code, message: rawMessage, headers: Object.fromEntries(metadata) }
 }
 

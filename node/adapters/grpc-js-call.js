@@ -140,7 +140,7 @@ class RepeatedCall {
         if (status === undefined) return decided.succeeded()
         await decided.failed(failureOf(status, metadata))
         // It cannot be made again: what it has sent is gone.
-        if (!this.#kept) return this.#end(status)
+        if (!this.#kept) return this.#end(this.#shown(status))
         status = undefined
       }
     } catch (error) {
@@ -189,7 +189,7 @@ class RepeatedCall {
         onReceiveStatus: (ended) => {
           if (this.#chosen !== attempt && ended.code === OK) hand()
           if (this.#chosen === attempt) {
-            this.#end({ ...ended, details: this.#shown(ended.details) })
+            this.#end(this.#shown(ended))
             return resolve({})
           }
           this.#attempt = undefined
@@ -239,14 +239,18 @@ class RepeatedCall {
     attempt.index = 0
   }
 
-  #shown(details) {
-    return redact(details, this.#credentials)
+  /** A status without what was sent. */
+  #shown(status) {
+    const details = redact(status.details, this.#credentials)
+    // The same once more, in bytes.
+    if (details !== status.details) status.metadata.remove('grpc-status-details-bin')
+    return { ...status, details }
   }
 
   /** Our error in the shape of grpc-js's, which the client makes its error of; the server's own words where it has said any. */
   #failure(error, status) {
     const code = grpcCode(error)
-    if (status?.code === code) return { ...status, details: this.#shown(status.details), cause: error }
+    if (status?.code === code) return { ...this.#shown(status), cause: error }
     return { code, details: error.message, metadata: status?.metadata, cause: error }
   }
 
