@@ -298,7 +298,7 @@ fn told(error: &Error, attempt: u32, delay: Duration) {
 
 /// A server may repeat in its error what it was sent, and say more than anyone wants to read. And The Things Stack says the
 /// same of a key and of a token that it does not take.
-fn presentable(error: Error, credentials: Option<&Credentials>) -> Error {
+pub(crate) fn presentable(error: Error, credentials: Option<&Credentials>) -> Error {
     let error = match credentials {
         Some(Credentials::ApiKey(_)) if error.kind() == ErrorKind::InvalidToken => {
             error.with_kind(ErrorKind::InvalidKey)

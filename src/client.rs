@@ -179,8 +179,20 @@ impl Client {
         self.shared.channel.close();
     }
 
+    pub(crate) fn channel(&self) -> &Channel {
+        &self.shared.channel
+    }
+
+    /// Comes back when the client is closed.
+    pub(crate) async fn closed(&self) -> Error {
+        let mut closed = self.shared.closed.subscribe();
+        // This client has the other end, so it is not gone.
+        let _ = closed.wait_for(|closed| *closed).await;
+        Error::new(ErrorKind::Cancelled, "the client is closed")
+    }
+
     /// Makes a call, unless the client is closed, or until it is.
-    async fn run<T, F>(
+    pub(crate) async fn run<T, F>(
         &self,
         options: &CallOptions,
         idempotent: bool,
@@ -189,12 +201,11 @@ impl Client {
     where
         F: Future<Output = Result<T>>,
     {
-        let mut closed = self.shared.closed.subscribe();
         let Shared { calls, channel, .. } = &*self.shared;
         let span = tracing::debug_span!(target: "ttn_auth::call", "call", address = calls.address);
         tokio::select! {
             biased;
-            _ = closed.wait_for(|closed| *closed) => Err(Error::new(ErrorKind::Cancelled, "the client is closed")),
+            error = self.closed() => Err(error),
             answer = calls.run(options, idempotent, attempt).instrument(span) => {
                 // A connection on which a call ran out of time may be dead without having said so (a router that forgot
                 // it); the next call makes a new one. Calls still waiting on the old one keep it.
@@ -230,7 +241,7 @@ impl Channel {
 }
 
 /// The path of a method that a caller named.
-fn method_path(method: &str) -> Result<PathAndQuery> {
+pub(crate) fn method_path(method: &str) -> Result<PathAndQuery> {
     let is_name = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_')
     };
@@ -242,7 +253,7 @@ fn method_path(method: &str) -> Result<PathAndQuery> {
         .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a gRPC method is /package.Service/Method"))
 }
 
-fn wrong_transport(message: &str) -> Error {
+pub(crate) fn wrong_transport(message: &str) -> Error {
     Error::new(ErrorKind::Unimplemented, message)
 }
 

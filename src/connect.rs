@@ -15,9 +15,13 @@ use tower_service::Service;
 use crate::address::Address;
 use crate::{Error, ErrorKind, Result};
 
-/// TCP keep-alive, so that an idle connection through a router that forgets it is found broken. Not HTTP/2 pings: a
+/// TCP keep-alive, so that an idle connection through a router that forgets it is found broken. Not HTTP/2 pings alone: a
 /// grpc-go server closes a connection that is pinged more often than every 5 minutes.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// How long between probes that are not answered, and how many of them. A stream waits for long, and has to know.
+const PROBE: Duration = Duration::from_secs(10);
+const PROBES: u32 = 3;
 
 /// A connection, with or without TLS.
 pub(crate) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -50,6 +54,8 @@ impl Connector {
         // Calls are small: none waits for the one before to be acknowledged.
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEP_ALIVE));
+        tcp.set_keepalive_interval(Some(PROBE));
+        tcp.set_keepalive_retries(Some(PROBES));
         // Shared out among a host's addresses, so that a dead one does not use up all of it.
         tcp.set_connect_timeout(Some(limit));
         let tls = if address.tls {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, TE, USER_AGENT};
+use http::response::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use rustls::client::danger::ServerCertVerifier;
@@ -15,12 +16,14 @@ use rustls::client::danger::ServerCertVerifier;
 use crate::address::Address;
 use crate::answer::UnaryAnswer;
 use crate::connect::Connector;
+use crate::grpc_stream::GrpcStream;
 use crate::http2::{Answer, Http2};
 use crate::refusal;
 use crate::sharing::{Registry, Server, Shared};
 use crate::{Carrier, Credentials, Error, ErrorKind, Result};
 
 static CONNECTIONS: Registry<Http2> = Registry::new();
+static STREAMS: Registry<Http2> = Registry::new();
 
 const USER: HeaderValue = HeaderValue::from_static(concat!("ttn-auth/", env!("CARGO_PKG_VERSION")));
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -29,7 +32,7 @@ const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Whether a message is compressed, and its length.
-const PREFIX: usize = 5;
+pub(crate) const PREFIX: usize = 5;
 
 /// `UNKNOWN` and `UNAVAILABLE`, the codes of what has none.
 const UNKNOWN: i32 = 2;
@@ -44,6 +47,8 @@ pub(crate) struct GrpcChannel {
     verifier: Arc<dyn ServerCertVerifier>,
     connect_timeout: Duration,
     connections: Shared<Http2>,
+    /// Streams are kept apart, so that one that is read slowly holds no call up.
+    streams: Shared<Http2>,
 }
 
 impl GrpcChannel {
@@ -60,17 +65,20 @@ impl GrpcChannel {
             address: address.clone(),
             verifier,
             connect_timeout: server.connect_timeout,
-            connections: Shared::new(&CONNECTIONS, server),
+            connections: Shared::new(&CONNECTIONS, server.clone()),
+            streams: Shared::new(&STREAMS, server),
         })
     }
 
     /// The next call connects anew, of whichever client; calls in flight keep the connection they have.
     pub(crate) fn reset(&self) {
         self.connections.each(Http2::reset);
+        self.streams.each(Http2::reset);
     }
 
     pub(crate) fn close(&self) {
         self.connections.release();
+        self.streams.release();
     }
 
     pub(crate) async fn unary(
@@ -81,11 +89,27 @@ impl GrpcChannel {
         credentials: Option<Credentials>,
     ) -> Result<UnaryAnswer> {
         let request = self.request(method.clone(), metadata, credentials.as_ref())?;
-        let connections = self.connections.get(|| {
-            Connector::new(&self.address, &self.verifier, "h2", self.connect_timeout).map(Http2::new)
-        })?;
+        let connections = self.connections.get(|| self.connector().map(Http2::new))?;
         let answer = connections.call(request, framed(message)?).await;
         read(answer.map_err(lost)?)
+    }
+
+    /// Server streaming: comes back with the first message, or with the end.
+    pub(crate) async fn stream(
+        &self,
+        method: &PathAndQuery,
+        message: &[u8],
+        metadata: &HeaderMap,
+        credentials: Option<Credentials>,
+    ) -> Result<GrpcStream> {
+        let request = self.request(method.clone(), metadata, credentials.as_ref())?;
+        let streams = self.streams.get(|| self.connector().map(Http2::for_streams))?;
+        let receiving = streams.stream(request, framed(message)?).await;
+        GrpcStream::begin(receiving.map_err(lost)?).await
+    }
+
+    fn connector(&self) -> Result<Connector> {
+        Connector::new(&self.address, &self.verifier, "h2", self.connect_timeout)
     }
 
     fn request(
@@ -140,14 +164,9 @@ fn framed(message: &[u8]) -> Result<Bytes> {
     Ok(framed.freeze())
 }
 
-/// What an answer says. Without a message, its status is among the headers.
+/// What an answer says.
 fn read(Answer { head, mut body, trailers }: Answer) -> Result<UnaryAnswer> {
-    let end = if trailers.contains_key(GRPC_STATUS) { &trailers } else { &head.headers };
-    match end.get(GRPC_STATUS) {
-        Some(status) if status == "0" => {}
-        Some(status) => return Err(refusal::of_grpc(status, &head.headers, end)),
-        None => return Err(not_grpc(head.status)),
-    }
+    ended(&head, &trailers)?;
     if body.remaining() < PREFIX {
         return Err(broken("the answer has no message"));
     }
@@ -163,13 +182,23 @@ fn read(Answer { head, mut body, trailers }: Answer) -> Result<UnaryAnswer> {
     Ok(UnaryAnswer { message: body, metadata: head.headers, trailers })
 }
 
+/// How an answer ended: its status is in the trailers, or, without a message, among the headers.
+pub(crate) fn ended(head: &Parts, trailers: &HeaderMap) -> Result<()> {
+    let end = if trailers.contains_key(GRPC_STATUS) { trailers } else { &head.headers };
+    match end.get(GRPC_STATUS) {
+        Some(status) if status == "0" => Ok(()),
+        Some(status) => Err(refusal::of_grpc(status, &head.headers, end)),
+        None => Err(not_grpc(head.status)),
+    }
+}
+
 /// What the network did to a call, in gRPC's terms.
-fn lost(error: Error) -> Error {
+pub(crate) fn lost(error: Error) -> Error {
     let code = if error.kind() == ErrorKind::Protocol { UNKNOWN } else { UNAVAILABLE };
     error.with_grpc_code(code)
 }
 
-fn broken(message: &str) -> Error {
+pub(crate) fn broken(message: &str) -> Error {
     Error::new(ErrorKind::Protocol, message).with_grpc_code(UNKNOWN)
 }
 

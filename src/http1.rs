@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
@@ -40,6 +42,28 @@ struct Idle {
     resets: u64,
     /// Somebody drops those that have grown old.
     swept: bool,
+}
+
+/// The body of an answer that is read as it comes. Dropped before its end, the connection is closed.
+pub(crate) struct Receiving {
+    body: Incoming,
+    _connection: SendRequest<Full<Bytes>>,
+}
+
+impl Receiving {
+    /// What comes next; nothing at the end.
+    pub(crate) async fn data(&mut self) -> Option<Result<Bytes>> {
+        loop {
+            match self.body.frame().await?.map_err(failed) {
+                Ok(frame) => {
+                    if let Ok(chunk) = frame.into_data() {
+                        return Some(Ok(chunk));
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
 }
 
 impl Http1 {
@@ -83,6 +107,13 @@ impl Http1 {
             self.keep(resets, connection);
             return Ok(Response::from_parts(head, body.whole()));
         }
+    }
+
+    /// Makes a request on a connection of its own, whose answer is read as it comes.
+    pub(crate) async fn stream(&self, request: Request<Full<Bytes>>) -> Result<(Parts, Receiving)> {
+        let mut connection = Box::pin(self.open()).await?;
+        let (head, body) = connection.send_request(request).await.map_err(failed)?.into_parts();
+        Ok((head, Receiving { body, _connection: connection }))
     }
 
     /// An idle connection, or a new one.

@@ -3,12 +3,14 @@
 //! Whoever calls while there is no connection waits for the same one to be made; it is given up when nobody waits.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
+use h2::RecvStream;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, response};
 
@@ -25,6 +27,18 @@ const BUSY: usize = 16;
 /// devices, and dozens of small answers that come together, until this side has told that it read them.
 const WINDOW: u32 = 1 << 20;
 
+/// The same of a stream of messages that somebody may be slow to read, and of a connection that only has such: what is not
+/// read of 256 of them holds none of the others up.
+const STREAM_WINDOW: u32 = 64 << 10;
+const STREAMS_WINDOW: u32 = 16 << 20;
+
+/// How often a connection is pinged on which a stream is open: a grpc-go server closes one that is pinged more often than
+/// every 5 minutes. A machine that is gone is found sooner, by TCP's keep-alive.
+const PING: Duration = Duration::from_secs(330);
+
+/// How long the answer to a ping may take.
+const PONG: Duration = Duration::from_secs(20);
+
 /// How large the headers of an answer may be: ten times what a Handler's longest error takes.
 const MAX_HEADERS: u32 = 64 << 10;
 
@@ -32,6 +46,15 @@ const MAX_HEADERS: u32 = 64 << 10;
 pub(crate) struct Http2 {
     connector: Arc<Connector>,
     slots: Arc<Mutex<Slots>>,
+    settings: Settings,
+}
+
+/// What differs between connections for calls and connections for streams.
+#[derive(Clone, Copy)]
+struct Settings {
+    window: u32,
+    whole_window: u32,
+    ping: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -57,6 +80,8 @@ struct Connection {
     answers: AtomicU64,
     /// A call was given up during which no answer came, to whichever call, and none has come since.
     is_silent: AtomicBool,
+    /// How many streams are open on it.
+    streams: AtomicUsize,
 }
 
 /// A call on a connection; dropped before its answer has come, if it is given up.
@@ -73,9 +98,26 @@ pub(crate) struct Answer {
     pub(crate) trailers: HeaderMap,
 }
 
+/// An answer that is read as it comes. Dropped before its end, it is cancelled.
+pub(crate) struct Receiving {
+    pub(crate) head: response::Parts,
+    body: RecvStream,
+    connection: Arc<Connection>,
+}
+
 impl Http2 {
     pub(crate) fn new(connector: Connector) -> Self {
-        Self { connector: Arc::new(connector), slots: Arc::default() }
+        Self::with(connector, Settings { window: WINDOW, whole_window: WINDOW, ping: None })
+    }
+
+    /// For streams, which are kept apart from calls.
+    pub(crate) fn for_streams(connector: Connector) -> Self {
+        let (window, whole_window) = (STREAM_WINDOW, STREAMS_WINDOW);
+        Self::with(connector, Settings { window, whole_window, ping: Some(PING) })
+    }
+
+    fn with(connector: Connector, settings: Settings) -> Self {
+        Self { connector: Arc::new(connector), slots: Arc::default(), settings }
     }
 
     /// A call has run out of time. The next one connects anew if the connection may be dead without having said so (a router
@@ -106,6 +148,18 @@ impl Http2 {
         let trailers = receiving.trailers().await.map_err(failed)?.unwrap_or_default();
         waiting.answered();
         Ok(Answer { head, body: body.whole(), trailers })
+    }
+
+    /// Makes a request whose answer is read as it comes.
+    pub(crate) async fn stream(&self, request: Request<()>, body: Bytes) -> Result<Receiving> {
+        let (connection, mut ready) = self.ready().await?;
+        let waiting = connection.waiting();
+        let (answer, mut sending) = ready.send_request(request, false).map_err(failed)?;
+        let _ = sending.send_data(body, true);
+        let (head, body) = answer.await.map_err(failed)?.into_parts();
+        waiting.answered();
+        connection.streams.fetch_add(1, Ordering::Relaxed);
+        Ok(Receiving { head, body, connection })
     }
 
     /// A connection that takes a request. One that has ended, or is about to, is found out here, and another is made.
@@ -158,8 +212,9 @@ impl Http2 {
             return connecting;
         }
         let (connector, kept) = (self.connector.clone(), Arc::downgrade(&self.slots));
+        let settings = self.settings;
         let connecting = async move {
-            let connection = Arc::new(open(&connector).await?);
+            let connection = open(&connector, settings).await?;
             if let Some(slots) = Weak::upgrade(&kept) {
                 slot(&mut lock(&slots)).open = Some(connection.clone());
             }
@@ -221,20 +276,73 @@ impl Slot {
     }
 }
 
-async fn open(connector: &Connector) -> Result<Connection> {
-    let (requests, connection) = h2::client::Builder::new()
+impl Receiving {
+    /// What comes next of the body; nothing at its end.
+    pub(crate) async fn data(&mut self) -> Option<Result<Bytes>> {
+        let chunk = self.body.data().await?;
+        if let Ok(chunk) = &chunk {
+            let _ = self.body.flow_control().release_capacity(chunk.len());
+        }
+        Some(chunk.map_err(failed))
+    }
+
+    /// What follows the body; empty if nothing does.
+    pub(crate) async fn trailers(&mut self) -> Result<HeaderMap> {
+        Ok(self.body.trailers().await.map_err(failed)?.unwrap_or_default())
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.connection.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn open(connector: &Connector, settings: Settings) -> Result<Arc<Connection>> {
+    let (requests, mut connection) = h2::client::Builder::new()
         .enable_push(false)
-        .initial_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_window_size(settings.window)
+        .initial_connection_window_size(settings.whole_window)
         .max_header_list_size(MAX_HEADERS)
         .handshake(connector.connect().await?)
         .await
         .map_err(|error| failed(error).before_sending())?;
+    let opened = Arc::new(Connection {
+        requests,
+        answers: AtomicU64::new(0),
+        is_silent: AtomicBool::new(false),
+        streams: AtomicUsize::new(0),
+    });
+    let pings = settings.ping.zip(connection.ping_pong());
+    let alive = Arc::downgrade(&opened);
     // Ends when nobody can send on it any more, and with its last call. How it ends is told to the calls on it.
     tokio::spawn(async move {
-        let _ = connection.await;
+        match pings {
+            None => drop(connection.await),
+            // Whichever ends first. Without its connection, a stream ends.
+            Some((every, pings)) => tokio::select! {
+                _ = connection => {}
+                () = silence(pings, every, alive) => {}
+            },
+        }
     });
-    Ok(Connection { requests, answers: AtomicU64::new(0), is_silent: AtomicBool::new(false) })
+    Ok(opened)
+}
+
+/// Ends when a ping is not answered.
+async fn silence(mut pings: h2::PingPong, every: Duration, alive: Weak<Connection>) {
+    loop {
+        tokio::time::sleep(every).await;
+        let is_open = |open: Arc<Connection>| open.streams.load(Ordering::Relaxed) > 0;
+        if !alive.upgrade().is_some_and(is_open) {
+            continue;
+        }
+        let pong = tokio::time::timeout(PONG.min(every), pings.ping(h2::Ping::opaque())).await;
+        if !matches!(pong, Ok(Ok(_))) {
+            tracing::debug!(target: "ttn_auth::stream", "a ping was not answered");
+            return;
+        }
+    }
 }
 
 fn failed(error: h2::Error) -> Error {

@@ -203,3 +203,41 @@ async fn callers_wait_for_one_connection_and_for_one_refusal() {
         assert!(error.kind() == ErrorKind::Unavailable && error.is_unsent(), "{error:?}");
     }
 }
+
+/// Answers `/stream` with a body that does not end. The connection is read no more after it, and so no ping is answered.
+async fn falls_silent(listener: TcpListener) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+    let mut body = respond.send_response(Response::new(()), false).unwrap();
+    body.send_data(Bytes::from_static(b"first"), false).unwrap();
+    // Until that has been written; then never again.
+    let _ = std::future::poll_fn(|context| {
+        let _ = connection.poll_accept(context);
+        std::task::Poll::Ready(())
+    })
+    .await;
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_stream_on_a_connection_that_answers_no_ping_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::parse(&format!("grpc://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(falls_silent(listener));
+    let connector = Connector::new(&address, &crate::tls::verifier(None).unwrap(), "h2", PLENTY).unwrap();
+    let settings = Settings {
+        window: STREAM_WINDOW,
+        whole_window: STREAMS_WINDOW,
+        ping: Some(Duration::from_millis(20)),
+    };
+    let streams = Http2::with(connector, settings);
+    let request = Request::post("http://x/stream").body(()).unwrap();
+    let read = async {
+        let mut receiving = streams.stream(request, Bytes::new()).await.unwrap();
+        assert_eq!(receiving.data().await.unwrap().unwrap(), "first");
+        receiving.data().await
+    };
+    let ended = tokio::time::timeout(PLENTY, read).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(ended.kind(), ErrorKind::Unavailable, "{ended:?}");
+}

@@ -16,6 +16,7 @@ use url::{Position, Url};
 
 use crate::address::Address;
 use crate::connect::Connector;
+use crate::http_stream::HttpStream;
 use crate::http1::Http1;
 use crate::proxied::{self, Proxied};
 use crate::refusal;
@@ -98,15 +99,7 @@ impl HttpChannel {
         credentials: Option<Credentials>,
     ) -> Result<Response<Bytes>> {
         let path = self.join(request.uri())?;
-        refuse_reserved(request.headers())?;
-        let mut headers = request.headers().clone();
-        if let Some(credentials) = credentials {
-            Carrier::AuthorizationHeader.insert(&credentials, &mut headers)?;
-        }
-        if !request.body().is_empty() {
-            headers.entry(CONTENT_TYPE).or_insert(JSON);
-        }
-        headers.entry(ACCEPT).or_insert(ANYTHING);
+        let headers = headers(request, credentials)?;
         // Boxed, so that what is around it, gRPC's calls too, is not moved about with it.
         Box::pin(self.follow(request.method(), path, headers, request.body())).await
     }
@@ -122,14 +115,7 @@ impl HttpChannel {
         let connections = self.connections()?;
         for followed in 0.. {
             let answer = match &*connections {
-                Connections::Direct(direct) => {
-                    let mut request = Request::new(Full::new(body.clone()));
-                    *request.method_mut() = method.clone();
-                    *request.uri_mut() = path.clone().into();
-                    *request.headers_mut() = headers.clone();
-                    request.headers_mut().insert(HOST, self.host.clone());
-                    direct.call(request).await?
-                }
+                Connections::Direct(direct) => direct.call(self.sent(method, &path, &headers, body)).await?,
                 Connections::Proxied(proxied) => {
                     proxied.call(method.clone(), self.url(&path)?, headers.clone(), body.clone()).await?
                 }
@@ -143,6 +129,56 @@ impl HttpChannel {
             }
         }
         unreachable!("there is always another number")
+    }
+
+    /// Makes a request whose answer is a stream of lines: comes back with the first one, or with the end.
+    pub(crate) async fn stream(
+        &self,
+        request: &Request<Bytes>,
+        credentials: Option<Credentials>,
+    ) -> Result<HttpStream> {
+        let mut path = self.join(request.uri())?;
+        let headers = headers(request, credentials)?;
+        let (method, body) = (request.method(), request.body());
+        let connections = self.connections()?;
+        for followed in 0.. {
+            let stream = match &*connections {
+                Connections::Direct(direct) => {
+                    let sent = self.sent(method, &path, &headers, body);
+                    HttpStream::direct(Box::pin(direct.stream(sent)).await?)
+                }
+                Connections::Proxied(proxied) => {
+                    let (method, url) = (method.clone(), self.url(&path)?);
+                    HttpStream::proxied(
+                        Box::pin(proxied.stream(method, url, headers.clone(), body.clone())).await?,
+                    )
+                }
+            };
+            if stream.status().as_u16() < 300 {
+                return stream.begin().await;
+            }
+            let answer = stream.refused().await?;
+            match self.redirected(&path, &answer).filter(|_| followed < MAX_REDIRECTS) {
+                Some(elsewhere) => path = elsewhere,
+                None => return Err(refusal::http(answer.status(), answer.headers(), answer.body())),
+            }
+        }
+        unreachable!("there is always another number")
+    }
+
+    fn sent(
+        &self,
+        method: &Method,
+        path: &PathAndQuery,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = path.clone().into();
+        *request.headers_mut() = headers.clone();
+        request.headers_mut().insert(HOST, self.host.clone());
+        request
     }
 
     /// Where an answer says the same request has to go, if that is within the origin. The other redirects turn a POST into
@@ -192,6 +228,20 @@ impl HttpChannel {
         }
         path_of(&self.url(path)?)
     }
+}
+
+/// A request's own headers, the credentials, and what it has to have.
+fn headers(request: &Request<Bytes>, credentials: Option<Credentials>) -> Result<HeaderMap> {
+    refuse_reserved(request.headers())?;
+    let mut headers = request.headers().clone();
+    if let Some(credentials) = credentials {
+        Carrier::AuthorizationHeader.insert(&credentials, &mut headers)?;
+    }
+    if !request.body().is_empty() {
+        headers.entry(CONTENT_TYPE).or_insert(JSON);
+    }
+    headers.entry(ACCEPT).or_insert(ANYTHING);
+    Ok(headers)
 }
 
 fn path_of(url: &Url) -> Result<PathAndQuery> {

@@ -119,14 +119,20 @@ mod client;
 mod connect;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod discovery;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod events;
 #[cfg(feature = "grpc")]
 mod grpc_channel;
+#[cfg(feature = "grpc")]
+mod grpc_stream;
 #[cfg(feature = "http")]
 mod http1;
 #[cfg(feature = "grpc")]
 mod http2;
 #[cfg(feature = "http")]
 mod http_channel;
+#[cfg(feature = "http")]
+mod http_stream;
 #[cfg(feature = "http")]
 mod key_exchange;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -169,6 +175,8 @@ mod stack_oauth;
 mod store_redis;
 #[cfg(feature = "redis")]
 mod store_redis_builder;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod stream;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod tls;
 
@@ -264,6 +272,8 @@ pub use client::{CallOptions, Client};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use discovery::{DEFAULT_DISCOVERY, Discovery};
 #[cfg(any(feature = "grpc", feature = "http"))]
+pub use events::{Event, EventOptions, EventStream};
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub use manager::{ApplicationManager, DevicePage, Page, ToJson, WriteAnswer};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use registry::ListPage;
@@ -273,6 +283,8 @@ pub use registry_applications::ApplicationRegistry;
 pub use registry_devices::EndDeviceRegistry;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use retry::RetryPolicy;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use stream::Streaming;
 
 #[cfg(feature = "http")]
 pub use account::AccountServer;

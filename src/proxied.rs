@@ -56,9 +56,7 @@ impl Proxied {
     ) -> Result<Response<Bytes>> {
         // Never closed, so it always comes to a turn.
         let _turn = self.turns.acquire().await;
-        let client = lock(&self.client).clone();
-        let mut answer =
-            client.request(method, url).headers(headers).body(body).send().await.map_err(failed)?;
+        let mut answer = self.stream(method, url, headers, body).await?;
         let mut body = Body::default();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             body.add(chunk).map_err(|error| error.with_http_status(answer.status().as_u16()))?;
@@ -68,6 +66,23 @@ impl Proxied {
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         Ok(response)
     }
+
+    /// Makes a request whose answer is read as it comes, by [`data`].
+    pub(crate) async fn stream(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<reqwest::Response> {
+        let client = lock(&self.client).clone();
+        client.request(method, url).headers(headers).body(body).send().await.map_err(failed)
+    }
+}
+
+/// What comes next of an answer; nothing at its end.
+pub(crate) async fn data(answer: &mut reqwest::Response) -> Option<Result<Bytes>> {
+    answer.chunk().await.map_err(failed).transpose()
 }
 
 fn client(tls: &rustls::ClientConfig, connect_timeout: Duration) -> Result<reqwest::Client> {
