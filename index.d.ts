@@ -882,7 +882,8 @@ export interface SandboxOptions {
   /**
    * A file that everything is written to before it is acknowledged, one line of JSON each, and read from at the start: a
    * sandbox that was killed goes on where it was, if it gets the same ports. It has mode 0600, because it holds the signing
-   * keys and access keys of this stand-in. For one sandbox at a time.
+   * keys and access keys of this stand-in. For one sandbox at a time. The V3 side is not in it: it begins anew, with the same
+   * credentials.
    */
   journal?: string
 }
@@ -1359,8 +1360,8 @@ export declare class SandboxStack {
   /** Takes a credential back: an API key, an OAuth token with the other of its pair, a session token. */
   revoke(credential: string): void
   /**
-   * Sends an event (The Things Stack's JSON; what is missing is made) to the open streams of an application; returns how
-   * many there were.
+   * Sends an event to the open streams of an application; returns how many there were. It is The Things Stack's JSON;
+   * what is missing is made, and `data` that does not say its `@type` is a `google.protobuf.Value`.
    */
   emit(appId: string, event?: Record<string, unknown>): number
   /** Breaks every open stream off, as a lost connection does; returns how many there were. */
@@ -1371,6 +1372,13 @@ export declare class SandboxStack {
   setClock(seconds: number): void
   /** How long OAuth access tokens are valid that are granted from now on, in seconds. */
   setTokenLifetime(seconds: number): void
+  /**
+   * The next so many calls are refused with this gRPC code (over HTTP with its status), and not carried out. Default: 14,
+   * unavailable.
+   */
+  failCalls(count: number, grpcCode?: number): void
+  /** Calls are answered so many milliseconds later from now on; 0 is at once. */
+  delayCalls(millis: number): void
   /** The next so many requests for an OAuth token are carried out and their answers lost: the connection closes. */
   loseTokenAnswers(count: number): void
   /** The next so many requests for an OAuth token are refused with this status (default: 503), and not carried out. */

@@ -882,7 +882,8 @@ export interface SandboxOptions {
   /**
    * A file that everything is written to before it is acknowledged, one line of JSON each, and read from at the start: a
    * sandbox that was killed goes on where it was, if it gets the same ports. It has mode 0600, because it holds the signing
-   * keys and access keys of this stand-in. For one sandbox at a time.
+   * keys and access keys of this stand-in. For one sandbox at a time. The V3 side is not in it: it begins anew, with the same
+   * credentials.
    */
   journal?: string
 }

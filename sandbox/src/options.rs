@@ -49,7 +49,8 @@ pub struct SandboxOptions {
     pub client: Option<(String, Secret)>,
     /// A file that everything is written to before it is acknowledged, one line of JSON each, and read from at the start: a
     /// sandbox that was killed goes on where it was. Then `applications` and `devices` are the journal's, not these.
-    /// It has mode 0600, because it holds the signing keys and access keys of this stand-in.
+    /// It has mode 0600, because it holds the signing keys and access keys of this stand-in. The V3 side is not in it: it
+    /// begins with its fixtures, whose credentials are always the same.
     pub journal: Option<PathBuf>,
     /// The devices of the V3 side's `app1`, as V3's JSON; `None` is the fixtures' three.
     pub stack_devices: Option<Vec<serde_json::Value>>,

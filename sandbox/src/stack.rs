@@ -4,6 +4,7 @@
 mod applications;
 mod caller;
 mod counts;
+mod details;
 mod devices;
 mod error;
 mod events;
@@ -58,7 +59,6 @@ pub use switches::{NewKey, Owner};
 pub struct Stack {
     ports: Ports,
     service: Arc<Service>,
-    faults: Arc<Faults>,
     clock: Arc<OffClock>,
 }
 
@@ -81,11 +81,11 @@ impl Stack {
             now,
             events: Events::default(),
             limits: Limits::default(),
+            faults: Faults::default(),
             counters: Arc::default(),
         });
-        let faults = Arc::<Faults>::default();
         let grpc = Arc::new(GrpcSide(service.clone()));
-        let oauth = OAuth { service: service.clone(), faults: faults.clone() };
+        let oauth = OAuth { service: service.clone() };
         let http = Arc::new(HttpSide { service: service.clone(), oauth });
         let grpc_tls = identity.server_config(&["h2"])?;
         let http_tls = identity.server_config(&["h2", "http/1.1"])?;
@@ -95,7 +95,7 @@ impl Stack {
             spawn(listeners.http, None, Versions::Http1, http.clone(), stop.clone()),
             spawn(listeners.https, Some(http_tls), Versions::Both, http, stop.clone()),
         ]);
-        Ok(Self { ports, service, faults, clock })
+        Ok(Self { ports, service, clock })
     }
 
     /// The gRPC API: `grpc://127.0.0.1:<port>`.

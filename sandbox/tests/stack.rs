@@ -224,6 +224,19 @@ async fn the_oauth_server_loses_answers_and_fails_as_told() {
 }
 
 #[tokio::test]
+async fn calls_fail_as_told_over_both_transports() {
+    let sandbox = sandbox().await;
+    let v3 = sandbox.stack();
+    let http = Http::new(v3);
+    v3.fail_calls(2, 14);
+    let failed = http.get(&v3.api_key(), "/api/v3/auth_info").await;
+    assert_eq!((failed.status, failed.body.get("details")), (503, None));
+    let info = || grpc::<Empty, stack::AuthInfoResponse>(v3, "EntityAccess/AuthInfo", "", json!({}));
+    assert_eq!(info().await.code, 14);
+    assert_eq!((info().await.code, v3.counts().calls), (0, 1));
+}
+
+#[tokio::test]
 async fn it_speaks_tls_and_goes_on_at_the_same_ports() {
     use ttn_auth_sandbox::{Sandbox, SandboxOptions};
     let first = sandbox().await;

@@ -135,6 +135,17 @@ test('a rate limit is told in headers, and what is beyond it is refused', async 
   assert.equal((await get(stack.apiKey)).status, 200)
 })
 
+test('calls are refused or late as they are told', async (t) => {
+  const { stack, get } = await start(t)
+  stack.failCalls(2)
+  stack.delayCalls(1)
+  assert.deepEqual([(await get(stack.apiKey)).status, (await get(stack.apiKey)).status, (await get(stack.apiKey)).status], [503, 503, 200])
+  stack.delayCalls(0)
+  stack.failCalls(1, 8)
+  assert.equal((await get(stack.apiKey)).status, 429)
+  assert.throws(() => stack.failCalls(1, 17), { code: 'AUTH_INVALID_ARGUMENT' })
+})
+
 test('a refresh replaces both tokens; its answer can be lost, refused or late', async (t) => {
   const { stack, get, token, refresh } = await start(t)
   stack.setTokenLifetime(60)

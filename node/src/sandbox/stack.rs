@@ -213,6 +213,32 @@ impl SandboxStack {
         })
     }
 
+    /// The next so many calls are refused with this gRPC code (over HTTP with its status), and not carried out. Default: 14,
+    /// unavailable.
+    #[napi(catch_unwind, ts_args_type = "count: number, grpcCode?: number")]
+    pub fn fail_calls(&self, env: &Env, count: Unknown, grpc_code: Option<Unknown>) -> napi::Result<()> {
+        guard(env, || {
+            let code = match grpc_code {
+                Some(code) if args::kind(code)? != ValueType::Undefined => options::count(code, "grpcCode")?,
+                _ => 14,
+            };
+            let code = i32::try_from(code).ok().filter(|code| (1..=16).contains(code));
+            let code = code.ok_or_else(|| invalid("grpcCode must be a number from 1 to 16"))?;
+            self.stack().fail_calls(options::count(count, "count")?, code);
+            Ok(())
+        })
+    }
+
+    /// Calls are answered so many milliseconds later from now on; 0 is at once.
+    #[napi(catch_unwind, ts_args_type = "millis: number")]
+    pub fn delay_calls(&self, env: &Env, millis: Unknown) -> napi::Result<()> {
+        guard(env, || {
+            let millis = options::count(millis, "millis")?;
+            self.stack().delay_calls(Duration::from_millis(u64::from(millis)));
+            Ok(())
+        })
+    }
+
     /// The next so many requests for an OAuth token are carried out and their answers lost: the connection closes.
     #[napi(catch_unwind, ts_args_type = "count: number")]
     pub fn lose_token_answers(&self, env: &Env, count: Unknown) -> napi::Result<()> {

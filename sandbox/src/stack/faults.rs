@@ -1,7 +1,10 @@
-//! What can go wrong with the OAuth server, as a test asks for it: the next answers are lost, or refused, or late.
+//! What can go wrong, as a test asks for it. With the OAuth server: the next answers are lost, or refused, or late. With
+//! calls: they are refused, or late.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::stack::error::{Refusal, plain};
 
 /// What goes wrong with one request for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +27,37 @@ struct Settings {
     status: u16,
     delay: Option<Duration>,
     life: Option<Duration>,
+    calls: u32,
+    code: i32,
+    calls_delay: Option<Duration>,
 }
 
 impl Faults {
+    /// Refuses so many calls with this gRPC code.
+    pub(crate) fn fail_calls(&self, count: u32, code: i32) {
+        let mut settings = self.settings();
+        (settings.calls, settings.code) = (count, code);
+    }
+
+    /// Calls are answered so much later from now on.
+    pub(crate) fn delay_calls(&self, time: Duration) {
+        self.settings().calls_delay = Some(time).filter(|time| !time.is_zero());
+    }
+
+    /// What goes wrong with this call, after it has waited.
+    pub(crate) async fn call(&self) -> Result<(), Refusal> {
+        let delay = self.settings().calls_delay;
+        if let Some(time) = delay {
+            tokio::time::sleep(time).await;
+        }
+        let mut settings = self.settings();
+        if settings.calls == 0 {
+            return Ok(());
+        }
+        settings.calls -= 1;
+        Err(plain(settings.code, "the sandbox was told to fail"))
+    }
+
     /// Loses the answers to so many requests.
     pub(crate) fn lose(&self, count: u32) {
         self.settings().lose = count;

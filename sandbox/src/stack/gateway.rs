@@ -85,6 +85,7 @@ impl HttpSide {
         if *verb != Verb::GET {
             message = routes::with_body(message, &read(body).await.map_err(unary)?).map_err(unary)?;
         }
+        self.service.faults.call().await.map_err(refused)?;
         if let Some(standing) = self.service.limit(method.name(), authorization.as_deref()) {
             dress.stand(&standing);
             if let Some(refusal) = standing.refusal {

@@ -111,7 +111,8 @@ impl Server for GrpcSide {
             Err(error) => return trailers_only(&plain(error.grpc_code().unwrap_or(13), error.message())),
         };
         let mut headers = Headers::new(&parts.headers);
-        let answer = (codec.read)(message).and_then(|message| {
+        let message = (codec.read)(message);
+        let answer = self.0.faults.call().await.and(message).and_then(|message| {
             self.answer(method, authorization(&parts.headers).as_deref(), &message, codec.write, &mut headers)
         });
         headers.reply(answer)

@@ -13,7 +13,7 @@ use ttn_auth::Secret;
 use crate::serve::{Lost, Reply};
 use crate::stack::caller::{STORE, access_token_not_found};
 use crate::stack::error::{Refusal, known, unknown};
-use crate::stack::faults::{Fault, Faults};
+use crate::stack::faults::Fault;
 use crate::stack::fixtures::LIFE;
 use crate::stack::gateway::read;
 use crate::stack::headers::{self, Dress};
@@ -26,7 +26,6 @@ const NAMESPACE: &str = "pkg/oauth";
 /// The OAuth server.
 pub(crate) struct OAuth {
     pub(crate) service: Arc<Service>,
-    pub(crate) faults: Arc<Faults>,
 }
 
 /// An error of the OAuth server, and whether the request was sound: then the answer has a second `Cache-Control`.
@@ -59,7 +58,7 @@ impl OAuth {
 
     async fn token_answer(&self, parts: &http::request::Parts, body: Incoming, mut dress: Dress) -> Reply {
         self.service.counters.tokens.up();
-        let fault = self.faults.next();
+        let fault = self.service.faults.next();
         if let Some(Fault::Slow(time)) = fault {
             tokio::time::sleep(time).await;
         }
@@ -121,12 +120,12 @@ impl OAuth {
             session,
             rights,
             created_at: now,
-            expires_at: now + self.faults.life(LIFE),
+            expires_at: now + self.service.faults.life(LIFE),
         };
         self.service.counters.granted.up();
         let granted = json!({
             "access_token": join(TokenType::Access, &grant.id, grant.access.expose()),
-            "expires_in": self.faults.life(LIFE).as_secs(),
+            "expires_in": self.service.faults.life(LIFE).as_secs(),
             "refresh_token": join(TokenType::Refresh, &grant.id, grant.refresh.expose()),
             "token_type": "bearer",
         });

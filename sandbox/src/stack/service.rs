@@ -10,6 +10,7 @@ use crate::stack::counts::StackCounters;
 use crate::stack::devices;
 use crate::stack::error::Refusal;
 use crate::stack::events::Events;
+use crate::stack::faults::Faults;
 use crate::stack::ids;
 use crate::stack::mask;
 use crate::stack::rate::Limits;
@@ -124,6 +125,7 @@ pub(crate) struct Service {
     pub(crate) now: Now,
     pub(crate) events: Events,
     pub(crate) limits: Limits,
+    pub(crate) faults: Faults,
     pub(crate) counters: Arc<StackCounters>,
 }
 

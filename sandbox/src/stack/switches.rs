@@ -126,21 +126,31 @@ impl Stack {
 
     /// How long OAuth tokens are valid that are granted from now on, in whole seconds.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
-        self.faults.set_life(lifetime);
+        self.service.faults.set_life(lifetime);
+    }
+
+    /// The next so many calls are refused with this gRPC code (over HTTP with its status), and not carried out.
+    pub fn fail_calls(&self, count: u32, grpc_code: i32) {
+        self.service.faults.fail_calls(count, grpc_code);
+    }
+
+    /// Calls are answered so much later from now on; zero is at once.
+    pub fn delay_calls(&self, time: Duration) {
+        self.service.faults.delay_calls(time);
     }
 
     /// The next so many requests for a token are carried out, and their answers lost: the connection closes.
     pub fn lose_token_answers(&self, count: u32) {
-        self.faults.lose(count);
+        self.service.faults.lose(count);
     }
 
     /// The next so many requests for a token are refused with this HTTP status, and not carried out.
     pub fn fail_tokens(&self, count: u32, status: u16) {
-        self.faults.fail(count, status);
+        self.service.faults.fail(count, status);
     }
 
     /// Requests for a token are answered so much later from now on; zero is at once.
     pub fn delay_tokens(&self, time: Duration) {
-        self.faults.delay(time);
+        self.service.faults.delay(time);
     }
 }
