@@ -35,6 +35,40 @@ async function attempt(connect, { appId, timeout, late }) {
   }
 }
 
+/**
+ * Tries one server of The Things Stack, as `attempt` does one of V2: asks what it takes the credential for. `info` is what
+ * `client.authInfo` gives; null where the server saw no credential, which to it is no error, and `remark` says so. With an
+ * application, the `remark` tells whether its devices may be read.
+ */
+async function attemptStack(connect, { appId, timeout, late }) {
+  const started = performance.now()
+  let address
+  let info
+  const call = async () => {
+    const client = await connect()
+    ;({ address } = client)
+    info = await client.authInfo({ timeout })
+    if (info && appId) await firstDevice(client, appId, timeout)
+  }
+  const took = () => Math.round(performance.now() - started)
+  try {
+    await within(timeout + GRACE, call(), late)
+    const remark = info ? undefined : 'not-seen'
+    return { address, good: !remark, ms: took(), info, remark }
+  } catch (error) {
+    // What comes after auth_info is about the application: the credential is good.
+    const remark = info ? REMARKS[error?.code] : undefined
+    return { address, good: remark !== undefined, ms: took(), info, remark, error }
+  }
+}
+
+/** Rejects if the application's devices cannot be read. */
+async function firstDevice(client, appId, timeout) {
+  const devices = client.endDevices.list({ application_ids: { application_id: appId }, limit: 1 }, { timeout })
+  for await (const device of devices) return device
+  return undefined
+}
+
 /** The first application of a token, one with the right to read devices before others. */
 function applicationOf(credentials) {
   const { apps = {}, scope = [] } = credentials.describe()
@@ -52,4 +86,4 @@ function within(ms, work, late) {
   return Promise.race([work, tooLong]).finally(() => clearTimeout(timer))
 }
 
-module.exports = { applicationOf, attempt, within }
+module.exports = { applicationOf, attempt, attemptStack, within }

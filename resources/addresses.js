@@ -24,13 +24,14 @@
   }
 
   // What is made of an address: people paste `host:1904` or `https://host`. Without a scheme it is TLS.
-  function usedAddress(address, transport) {
+  function usedAddress(address, transport, stack) {
     const text = address.trim();
     const match = /^(?:(grpc|http)(s?):\/\/)?(\[[^\]]+\]|[^:/?#@\s]+)(:\d+)?\/?$/i.exec(text);
     if (!match || ttnAuth.variableOf(text)) return text;
     const [, scheme, s, host, port] = match;
     const tls = scheme ? s.toLowerCase() : 's';
-    return transport + tls + '://' + host + (port || { grpc: ':1904', http: tls ? ':443' : ':80' }[transport]);
+    const grpc = stack ? (tls ? ':8884' : ':1884') : ':1904';
+    return transport + tls + '://' + host + (port || { grpc, http: tls ? ':443' : ':80' }[transport]);
   }
   const hostOf = (address) => (/^(?:[a-z]+:\/\/)?(\[[^\]]+\]|[^:/?#@\s$]+)/i.exec(address.trim()) || [])[1];
 

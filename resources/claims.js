@@ -12,8 +12,10 @@
   }
 
   // What a typed secret says of itself, as the server tells it of a deployed one. Nothing of it is verified.
-  function about(kind, secret) {
+  function about(kind, secret, stack) {
     const parts = secret.split('.');
+    // Of The Things Stack's, only the id: the rest has its server.
+    if (stack) return ttnAuth.formOf(secret) && parts.length === 3 && !/\s/.test(secret) ? { kind, id: parts[1] } : null;
     if (kind === 'access-key') return parts.length === 2 && parts[0] && parts[1] && !/\s/.test(secret) ? { kind, issuer: parts[0] } : null;
     const { iss, sub, apps, exp } = (parts.length === 3 && claims(secret)) || {};
     return { kind, issuer: iss, subject: sub, apps, expiresAt: typeof exp === 'number' ? exp * 1000 : undefined };
@@ -30,6 +32,7 @@
     const text = (value) => (typeof value === 'string' && value ? value.slice(0, 100) : undefined);
     const left = said.expiresAt === undefined ? NaN : new Date(said.expiresAt) - Date.now();
     const whose = [
+      text(said.id) && translate('ttn.claims.id', { id: text(said.id) }),
       text(said.issuer) && translate('ttn.claims.issuer', { issuer: text(said.issuer) }),
       text(said.subject) && translate('ttn.claims.subject', { subject: text(said.subject) }),
       left > 0 && translate('ttn.claims.expires', { span: span(left, translate) }),
@@ -42,5 +45,5 @@
     return [whose.filter(Boolean).join(' · '), ...apps].filter(Boolean);
   }
 
-  window.ttnAuth = Object.assign(window.ttnAuth || {}, { claims, about, claimLines });
+  window.ttnAuth = Object.assign(window.ttnAuth || {}, { claims, about, claimLines, span });
 })();

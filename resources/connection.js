@@ -24,9 +24,18 @@
     function transportRow(result) {
       const name = translate('ttn.label.' + result.transport);
       const { what, hint } = result.key ? problemText(result, translate) : {};
-      const good = translate(result.devices === 1 ? 'ttn.test.good-one' : 'ttn.test.good', { ms: result.ms, devices: result.devices });
-      const said = result.remark ? translate('ttn.test.' + result.remark) : result.good ? good : what;
-      row(result.good, name + ': ' + said, result.remark && result.message, hint, result.address).attr('data-transport', result.transport);
+      const good = result.info
+        ? translate(result.appId ? 'ttn.test.good-app' : 'ttn.test.good-stack', { ms: result.ms, app: result.appId })
+        : translate(result.devices === 1 ? 'ttn.test.good-one' : 'ttn.test.good', { ms: result.ms, devices: result.devices });
+      const said = result.remark ? remarkText(result) : result.good ? good : what;
+      const lines = result.info ? ttnAuth.infoLines(result.info, translate) : [];
+      row(result.good, name + ': ' + said, ...lines, result.remark && result.message, hint, result.address).attr('data-transport', result.transport);
+    }
+
+    // The Things Stack tells what the credential is; V2 only that a right is missing.
+    function remarkText({ remark, info, appId }) {
+      if (remark !== 'right-missing' || !info) return translate('ttn.test.' + remark);
+      return translate(info.kind === 'api-key' ? 'ttn.test.key-without' : 'ttn.test.token-without', { app: appId });
     }
 
     function showAnswer(answer, outcome) {

@@ -24,14 +24,15 @@
   }
 
   // Of a secret that was just typed.
-  function secretNote(kind, secret) {
+  function secretNote(kind, secret, stack) {
     const parts = secret.split('.');
     const isJwt = parts.length === 3 && /^eyJ/.test(secret);
     if (!secret || secret === '__PWRD__') return null;
     if (variableOf(secret)) return { key: 'variable', values: { name: variableOf(secret) }, fine: true };
     if (/^(bearer|key)\s/i.test(secret)) return { key: 'scheme', values: { scheme: secret.split(/\s/)[0] } };
     if (/\s/.test(secret)) return { key: 'blank' };
-    if (/^NNSXS\./.test(secret)) return { key: 'stack' };
+    if (stack) return ttnAuth.stackSecretNote(kind, secret);
+    if (ttnAuth.formOf(secret)) return { key: 'stack' };
     if (kind === 'access-key') {
       if (isJwt) return { key: 'token-as-key' };
       if (parts.length === 1) return { key: 'no-issuer' };
@@ -47,7 +48,7 @@
   }
 
   // A name or a path is stored and exported in clear: a secret that is pasted there would be, too.
-  const isSecret = (text) => /^(?:eyJ[\w-]+\.|NNSXS\.|[\w-]+\.[\w-]{24,}$)/.test(text);
+  const isSecret = (text) => /^(?:eyJ[\w-]+\.|(?:NNSXS|MFRWG|OJSWM|MF2XI|ONZW4)\.|[\w-]+\.[\w-]{24,}$)/.test(text);
 
   function variableNote(name) {
     if (!name) return { key: 'variable-missing' };

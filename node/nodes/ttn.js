@@ -7,6 +7,7 @@ const { resolve } = require('node:path');
 
 const { addRoutes } = require('./lib/admin');
 const { UNABLE, asMessage, hasCaller, respond } = require('./lib/caller');
+const { Events } = require('./lib/events');
 const { Guard } = require('./lib/guard');
 const { Headers } = require('./lib/headers');
 const { Network } = require('./lib/network');
@@ -74,22 +75,32 @@ module.exports = function (RED) {
       show: (shown) => node.status(shown),
     });
 
-    async function ask(msg) {
+    async function ask(msg, emit) {
       try {
         if (fault) throw fault;
         const network = current();
         if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
-        const { transport, timeout, appId, call } = plan(config, network, msg);
-        const made = (client) => call(client, { timeout, signal: closing.signal });
-        return await status.during(() => network.use(transport, made, { appId }));
+        const { transport, timeout, appId, identity, call } = plan(config, network, msg);
+        const made = (client) => call(client, { timeout, signal: closing.signal }, emit);
+        return await status.during(() => network.use(transport, made, { appId, identity }));
       } catch (error) {
         status.failed(error);
         throw error;
       }
     }
 
-    /** What the pool makes of a message: one answer or one error. */
+    /** What the pool makes of a message: one answer, the last of several messages perhaps, or one error. */
     function jobOf(msg, send, done) {
+      const kept = [];
+      const emit = (part) => {
+        if (closing.signal.aborted) return;
+        const message = RED.util.cloneMessage(msg);
+        for (const name of ANSWER) delete message[name];
+        Object.assign(message, part);
+        // What comes of the messages before this one goes first.
+        if (isKept(config.order)) kept.push(message);
+        else send(message);
+      };
       const fail = (error) => {
         try {
           for (const name of ANSWER) delete msg[name];
@@ -101,9 +112,10 @@ module.exports = function (RED) {
         finish(node, done, toNodeError(RED, error));
       };
       return {
-        begin: () => ask(msg),
+        begin: () => ask(msg, emit),
         end(answer) {
           try {
+            for (const message of kept) send(message);
             for (const name of ANSWER) delete msg[name];
             send(Object.assign(msg, answer));
           } catch (error) {
@@ -127,6 +139,18 @@ module.exports = function (RED) {
     });
   }
   RED.nodes.registerType('ttn-request', TtnRequest);
+
+  function TtnEvents(config) {
+    RED.nodes.createNode(this, config);
+    const node = this;
+    const events = new Events(RED, config, () => RED.nodes.getNode(config.network)?.network, {
+      event: (message) => node.send(message),
+      failed: (error) => node.error(toNodeError(RED, error), {}),
+      show: (status) => node.status(status),
+    });
+    node.on('close', () => events.close());
+  }
+  RED.nodes.registerType('ttn-events', TtnEvents);
 
   function TtnAuthHeaders(config) {
     RED.nodes.createNode(this, config);

@@ -3,8 +3,9 @@
 // What the editor asks the server for: a test of what is in the dialog, what a deployed credential is, whether a variable is
 // set. Secrets come in, and never go out.
 
-const { credentialOf } = require('./credential');
+const { credentialOf, refreshTokenOf } = require('./credential');
 const { SECRETS, SETTINGS, deployedNode, inProcess, resolve, MASK } = require('./deployed');
+const { isRefresh } = require('./exchange');
 const { Problem, invalid, toReport } = require('./problem');
 const { test } = require('./connection');
 
@@ -50,8 +51,7 @@ function addRoutes(RED, hostOf) {
       const settings = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, deployed.settings[name]]));
       const asDeployed = { id, settings, secrets: Object.fromEntries(SECRETS.map((name) => [name, MASK])) };
       const own = resolve(RED, asDeployed, hostOf);
-      const { kind, issuer, subject, apps, expiresAt } = credentialOf(own.settings, own.secrets.secret, own.host).describe();
-      res.json({ kind, issuer, subject, apps, expiresAt });
+      res.json(aboutOf(own));
     } catch (error) {
       res.json({ problem: toReport(error) });
     }
@@ -62,6 +62,13 @@ function addRoutes(RED, hostOf) {
     if (typeof name !== 'string' || name === '') return refuse(res, 400, invalid('test-request'));
     res.json({ set: inProcess(RED, name) });
   }));
+}
+
+/** What a credential is, without the secret. Of a refresh token that is its id, too. */
+function aboutOf({ settings, secrets, host }) {
+  if (isRefresh(settings)) return { kind: settings.kind, id: refreshTokenOf(settings, secrets.secret, host).split('.')[1] };
+  const { kind, id, issuer, subject, apps, expiresAt } = credentialOf(settings, secrets.secret, host).describe();
+  return { kind, id, issuer, subject, apps, expiresAt };
 }
 
 /** Node-RED answers 401 also those who are logged in and may not. For them it is 403: to log in again would not help. */

@@ -2,12 +2,13 @@
 
 // Whether a network can be reached and takes the credential: one cheap call over each transport, which changes nothing.
 
-const { applicationOf, attempt } = require('../../check.js');
+const { applicationOf, attempt, attemptStack } = require('../../check.js');
 const { credentialOf } = require('./credential');
-const { pair } = require('./exchange');
+const { isRefresh, pair } = require('./exchange');
 const { Network } = require('./network');
 const { Problem, invalid, toReport } = require('./problem');
 const { milliseconds, perSecond, present } = require('./setting');
+const { clusterOf, isStack } = require('./stack');
 
 const TRANSPORTS = ['grpc', 'http'];
 
@@ -23,13 +24,17 @@ const LONGEST = 10_000;
 async function test({ settings, secrets, host }, signal) {
   const timeout = Math.min(milliseconds(settings.timeout) ?? LONGEST, LONGEST);
   perSecond(settings.rateLimit);
+  // Each trade makes the last refresh token worthless, and a test writes none down.
+  if (isRefresh(settings)) throw invalid('test-refresh');
   const credentials = credentialOf(settings, secrets.secret, host);
   if (!pair(settings.storeFile, secrets.storeKey)) throw invalid('store-both');
-  const found = (transport) => present(settings.discovery) || present(settings[`${transport}Address`]);
+  const stack = isStack(settings);
+  const elsewhere = stack ? clusterOf(settings) : present(settings.discovery);
+  const found = (transport) => elsewhere || present(settings[`${transport}Address`]);
   const transports = TRANSPORTS.filter(found);
   if (transports.length === 0) throw invalid('address-missing');
-  const appId = present(settings.appId) ?? applicationOf(credentials);
-  if (!appId) throw invalid('test-app-needed');
+  const appId = present(settings.appId) ?? (stack ? undefined : applicationOf(credentials));
+  if (!appId && !stack) throw invalid('test-app-needed');
 
   // The file of tokens is not for a test to write to.
   const network = new Network({ ...settings, timeout, rateLimit: '', storeFile: '' }, { ...secrets, storeKey: '' }, host);
@@ -37,7 +42,8 @@ async function test({ settings, secrets, host }, signal) {
   signal.addEventListener('abort', close);
   try {
     const late = () => new Problem('AUTH_TIMEOUT', 'test-timeout');
-    const row = async (transport) => ({ transport, ...(await attempt(() => network.client(transport), { appId, timeout, late })) });
+    const attempted = stack ? attemptStack : attempt;
+    const row = async (transport) => ({ transport, appId, ...(await attempted(() => network.client(transport, { identity: stack }), { appId, timeout, late })) });
     return atOnce(await Promise.all(transports.map(row)));
   } finally {
     signal.removeEventListener('abort', close);

@@ -1,8 +1,11 @@
 'use strict';
 
+const { readFileSync } = require('node:fs');
+
 const { Credentials } = require('../../index.js');
 const { Problem, invalid } = require('./problem');
 const { present, unset } = require('./setting');
+const { STACK, isStack } = require('./stack');
 
 /**
  * What an environment variable can be named. No access key or token looks like it: Node-RED puts the variable's value
@@ -18,15 +21,41 @@ const NAME = /^(?:\$parent\.)*[a-z_]\w*$/i;
  * @param host what Node-RED knows: `variable(name)`, undefined if it is not set, and `path(text)`
  */
 function credentialOf(settings, secret, host) {
-  const kind = settings.kind === 'access-key' ? 'access-key' : 'bearer-token';
+  const kind = kindOf(settings);
   const appId = kind === 'access-key' ? known(settings.appId) : undefined;
   if (settings.source === 'file') {
     const path = present(settings.file);
     if (!path) throw invalid('file-missing');
     return Credentials.fromFile(host.path(path), { kind, appId });
   }
-  const text = settings.source === 'environment' ? variable(settings.variable, host) : stored(secret);
-  return kind === 'access-key' ? Credentials.accessKey(text, { appId }) : Credentials.bearerToken(text);
+  const text = secretOf(settings, secret, host);
+  if (kind === 'access-key') return Credentials.accessKey(text, { appId });
+  const credentials = kind === 'api-key' ? Credentials.apiKey(text) : Credentials.bearerToken(text);
+  const { network } = credentials.describe();
+  // What has no form is sent: its server knows it.
+  if (network !== undefined && (network === STACK) !== isStack(settings)) throw invalid(network === STACK ? 'secret-of-stack' : 'secret-of-v2');
+  return credentials;
+}
+
+/** The refresh token of a ttn-credentials node, from where its settings say. A file has the first one, and is read once. */
+function refreshTokenOf(settings, secret, host) {
+  if (settings.source !== 'file') return secretOf(settings, secret, host).trim();
+  const path = present(settings.file);
+  if (!path) throw invalid('file-missing');
+  try {
+    return readFileSync(host.path(path), 'utf8').trim();
+  } catch (error) {
+    throw new Problem('AUTH_MISSING_CREDENTIALS', 'file-unreadable', { name: path }, error);
+  }
+}
+
+/** The secret's text, unless it is in a file. */
+const secretOf = (settings, secret, host) => (settings.source === 'environment' ? variable(settings.variable, host) : stored(secret));
+
+/** What a credential is. Of anything else than a key it is a token. */
+function kindOf(settings) {
+  const key = isStack(settings) ? 'api-key' : 'access-key';
+  return settings.kind === key ? key : 'bearer-token';
 }
 
 /** It only describes the key. Calls that need an application refuse an unset variable; others work without one. */
@@ -48,4 +77,4 @@ function variable(setting, host) {
   return value;
 }
 
-module.exports = { credentialOf };
+module.exports = { credentialOf, refreshTokenOf };

@@ -3,20 +3,25 @@
 // Whose secret a test of a connection may use. Whoever may edit a node must not be able to have its secret, or the value of
 // a variable, sent to an address of their own: what is kept here goes only where it goes already.
 
-const { isHere } = require('./exchange');
+const { isHere, isRefresh } = require('./exchange');
 const { Problem } = require('./problem');
 const { unset } = require('./setting');
+const { clusterOf, isStack } = require('./stack');
 
 /** What the editor holds in the place of a stored secret. */
 const MASK = '__PWRD__';
 
 /** The settings of a ttn-credentials node, but its name; those with a value that a flow older than them stands for. */
 const SETTINGS = {
+  network: 'v2', cluster: 'own', tenant: '',
   kind: 'bearer-token', source: 'stored', variable: '', file: '', appId: '', exchange: 'server', accountServer: '', clientId: '',
   storeFile: '', accountCa: '', grpcAddress: '', httpAddress: '', discovery: '', tls: '', ca: '', allowInsecure: 'false', timeout: '',
   rateLimit: '',
 };
 const SECRETS = ['secret', 'clientSecret', 'storeKey'];
+
+/** What of an exchange a refresh token has, too. */
+const OF_CLIENT = ['clientId', 'storeFile'];
 
 /** They decide neither where a secret goes nor whom it trusts. All others do, also those that come later. */
 const HARMLESS = new Set(['timeout', 'rateLimit']);
@@ -80,14 +85,17 @@ function resolve(RED, { id, settings, secrets }, hostOf) {
 
 /** The settings and secrets that count: what another choice has hidden in the dialog does not. */
 function inUse(settings) {
-  const here = ['accountServer', 'clientId', 'storeFile', 'accountCa'];
+  const here = [...OF_CLIENT, 'accountServer', 'accountCa'];
   const source = settings.source || SETTINGS.source;
   const unused = new Set(['variable', 'file'].filter((name) => name !== { environment: 'variable', file: 'file' }[source]));
-  if (!isHere(settings)) for (const name of here) unused.add(name);
+  const refresh = isRefresh(settings);
+  if (!isHere(settings)) for (const name of here) if (!refresh || !OF_CLIENT.includes(name)) unused.add(name);
+  if (!isStack(settings)) unused.add('tenant');
+  else for (const name of ['exchange', 'discovery', ...(clusterOf(settings) ? ['grpcAddress', 'httpAddress'] : [])]) unused.add(name);
   return {
     source,
     settings: Object.keys(SETTINGS).filter((name) => !unused.has(name)),
-    secrets: [...(source === 'stored' ? ['secret'] : []), ...(isHere(settings) ? ['clientSecret', 'storeKey'] : [])],
+    secrets: [...(source === 'stored' ? ['secret'] : []), ...(refresh || isHere(settings) ? ['clientSecret', 'storeKey'] : [])],
   };
 }
 

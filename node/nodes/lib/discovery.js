@@ -3,9 +3,10 @@
 const { AuthError, Client } = require('../../index.js');
 const { invalid } = require('./problem');
 const { present, whole, withScheme } = require('./setting');
+const { isStack } = require('./stack');
 
-/** Whether the addresses come from a discovery service, unless they are entered. */
-const isDiscovered = (settings) => Boolean(settings.discovery);
+/** Whether the addresses come from a discovery service, unless they are entered. V2 has such. */
+const isDiscovered = (settings) => Boolean(settings.discovery) && !isStack(settings);
 
 /** What a discovery service is asked; throws a `Problem` for settings with which it cannot be. */
 function question(settings) {

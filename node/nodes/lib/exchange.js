@@ -3,9 +3,10 @@
 const { TokenSource } = require('../../index.js');
 const { invalid } = require('./problem');
 const { present, whole } = require('./setting');
+const { isStack } = require('./stack');
 
 /** Whether an access key is exchanged for a token here. Flows that are older than the setting leave it to the server. */
-const isHere = (settings) => settings.kind === 'access-key' && settings.exchange === 'here';
+const isHere = (settings) => settings.kind === 'access-key' && settings.exchange === 'here' && !isStack(settings);
 
 /**
  * Where an access key's tokens come from that is exchanged here. It renews them, and remembers them: one for a network.
@@ -33,6 +34,25 @@ function tokensOf(settings, secrets, credentials, host) {
   });
 }
 
+/** Whether a refresh token of The Things Stack is traded for access tokens here. */
+const isRefresh = (settings) => settings.kind === 'refresh-token' && isStack(settings);
+
+/**
+ * Where the access tokens come from that a refresh token is traded for. Each trade brings the next refresh token and makes
+ * the last one worthless, so there has to be a file that it is written to before it is used.
+ *
+ * @param refreshToken the first one: the file knows the later ones by it
+ * @param address of the Identity Server, over HTTP
+ * @param ca its certificate, if that is given
+ */
+function renewedTokens(settings, secrets, refreshToken, { address, ca, host }) {
+  const [clientId, clientSecret] = pair(settings.clientId, secrets.clientSecret) ?? [];
+  if (!clientId) throw invalid('client-needed');
+  const [file, key] = pair(settings.storeFile, secrets.storeKey) ?? [];
+  if (!file) throw invalid('store-needed');
+  return TokenSource.refreshToken({ accountServer: address, clientId, clientSecret, refreshToken, ca, store: { file: host.path(file), key } });
+}
+
 /** Two settings that need each other; undefined if one of them is missing. */
 function pair(...settings) {
   const both = settings.map((setting) => present(setting));
@@ -50,4 +70,4 @@ function accountServer(settings) {
   return address;
 }
 
-module.exports = { accountServer, isHere, pair, tokensOf };
+module.exports = { accountServer, isHere, isRefresh, pair, renewedTokens, tokensOf };

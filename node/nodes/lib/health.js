@@ -5,7 +5,7 @@ const { isFileError } = require('./problem');
 /** Kinds that are about the credential, and so about every call. */
 const CREDENTIAL = new Set([
   'invalid-credentials', 'missing-credentials', 'token-expired', 'token-not-yet-valid', 'invalid-token',
-  'unknown-issuer', 'invalid-key', 'exchange-unavailable',
+  'unknown-issuer', 'invalid-key', 'key-expired', 'exchange-unavailable',
 ]);
 
 /** Kinds that are about the way to the server, and so about every call over this transport. */

@@ -2,13 +2,15 @@
 
 const { Client } = require('../../index.js');
 const { Clients } = require('./clients');
-const { credentialOf } = require('./credential');
+const { credentialOf, refreshTokenOf } = require('./credential');
 const { checkDiscovery, discover, isDiscovered } = require('./discovery');
-const { isHere, tokensOf } = require('./exchange');
+const { isHere, isRefresh, renewedTokens, tokensOf } = require('./exchange');
 const { Expiry } = require('./expiry');
 const { Health } = require('./health');
 const { Problem, invalid } = require('./problem');
 const { milliseconds, perSecond, present, whole, withScheme } = require('./setting');
+const { IDENTITY, clusterAddress, clusterOf, isStack, stackAddress } = require('./stack');
+const { Term } = require('./term');
 const { certificatesOf } = require('./tls');
 
 /** Kinds of errors after which a Handler that was discovered may be elsewhere, or have another certificate. */
@@ -25,11 +27,12 @@ class Network {
   #sent;
   #users = new Set();
   #clients = new Clients(
-    (transport, signal) => this.#make(transport, signal),
-    (transport, error) => MOVED.has(error?.kind) && !this.#address(transport),
+    (way, signal) => this.#make(way, signal),
+    (way, error) => MOVED.has(error?.kind) && !this.#address(way),
   );
   #closed = false;
   #health = new Health(() => this.#push());
+  #term;
   #expiry;
 
   /**
@@ -45,7 +48,13 @@ class Network {
     this.#settings = settings;
     this.#secrets = secrets;
     this.#host = host;
+    this.#term = new Term(() => this.#push(), clock);
     this.#expiry = new Expiry(() => this.#expiresAt(), () => this.#push(), clock);
+  }
+
+  /** Whether it is The Things Stack; V2 else. Throws a `Problem` for a setting that is neither. */
+  get isStack() {
+    return isStack(this.#settings);
   }
 
   /** The application that calls mean unless they name another. */
@@ -56,9 +65,11 @@ class Network {
   /**
    * The transport's client. Rejects with a `Problem` or an `AuthError` that says what is wrong with the settings, or why
    * its address could not be discovered.
+   *
+   * @param identity for calls of The Things Stack's Identity Server, which not every public cluster has
    */
-  client(transport) {
-    return this.#clients.get(transport);
+  async client(transport, { identity = false } = {}) {
+    return this.#clients.get(this.#way(transport, identity));
   }
 
   /**
@@ -66,22 +77,29 @@ class Network {
    *
    * @param call is given the client
    * @param appId the application that the call is about, if that is known
+   * @param identity as of `client`
    */
-  async use(transport, call, { appId } = {}) {
+  async use(transport, call, { appId, identity = false } = {}) {
     let isSettings = true;
     try {
-      const answer = await this.#clients.use(transport, (client) => {
+      const answer = await this.#clients.use(this.#way(transport, identity), (client) => {
         isSettings = false;
         return call(client);
       });
-      this.#expiry.taken();
-      this.#health.succeeded(transport);
+      this.answered(transport);
       return answer;
     } catch (error) {
       const isForeign = Boolean(appId && this.appId && appId !== this.appId);
       this.#health.failed(transport, error, { isSettings, isForeign });
       throw error;
     }
+  }
+
+  /** A server has answered over this transport, and so has taken the credential. */
+  answered(transport) {
+    if (this.#closed) return;
+    this.#expiry.taken();
+    this.#health.succeeded(transport);
   }
 
   /**
@@ -117,6 +135,7 @@ class Network {
       const [address, options] = [this.#address(transport), this.#options()];
       if (address) new Client({ address, ...options }).close();
       else checkDiscovery(this.#settings, options);
+      this.#askTerm(transport);
     } catch (error) {
       this.#health.failed(transport, error, { isSettings: true });
     }
@@ -124,10 +143,13 @@ class Network {
 
   /**
    * What there is to show: whether the transport, if one is meant, `works`, the `problem` of everybody, what is `left` of the
-   * token.
+   * token, or with `isKey` of the API key.
    */
   state(transport) {
-    return { works: this.#health.works(transport), problem: this.#health.problem(transport), left: this.#expiry.left() };
+    if (this.#health.works(transport)) this.#askTerm(transport);
+    const left = this.#expiry.left();
+    const isKey = this.#sent?.credentials?.kind === 'api-key';
+    return { works: this.#health.works(transport), problem: this.#health.problem(transport), left: left && { ...left, isKey } };
   }
 
   /** Whether an error concerns everybody, and is told by `state` as long as it does. */
@@ -149,43 +171,75 @@ class Network {
     for (const user of this.#users) user();
   }
 
-  #make(transport, signal) {
-    const [address, options] = [this.#address(transport), this.#options()];
-    return address ? new Client({ address, ...options }) : discover(this.#settings, { transport, signal, ...options });
+  #make(way, signal) {
+    const [address, options] = [this.#address(way), this.#options()];
+    return address ? new Client({ address, ...options }) : discover(this.#settings, { transport: way, signal, ...options });
   }
 
   #options() {
-    const { ca, tls, allowInsecure, rateLimit, timeout } = this.#settings;
+    const { allowInsecure, rateLimit, timeout } = this.#settings;
     return {
       ...this.#authentication(),
-      ca: tls ? certificatesOf(this.#host.node(tls)) : present(ca),
+      ca: this.#certificates(),
       timeout: milliseconds(timeout),
       rateLimit: perSecond(rateLimit),
       allowInsecure: allowInsecure === true,
     };
   }
 
-  /** The address that is entered; undefined if it is to be discovered. */
-  #address(transport) {
+  #certificates() {
+    const { ca, tls } = this.#settings;
+    return tls ? certificatesOf(this.#host.node(tls)) : present(ca);
+  }
+
+  /** The address that is entered, or chosen; undefined if it is to be discovered. */
+  #address(way) {
+    const [transport, identity] = way.split(' ');
+    const cluster = isStack(this.#settings) && clusterOf(this.#settings);
+    if (cluster) return clusterAddress(identity ? IDENTITY : cluster, transport);
     const text = whole(this.#settings[`${transport}Address`]);
-    if (text) return withScheme(text, transport);
+    if (text) return isStack(this.#settings) ? stackAddress(text, transport) : withScheme(text, transport);
     if (!isDiscovered(this.#settings)) throw invalid(`${transport}-address-missing`);
     return undefined;
+  }
+
+  /** The name of a client: of another one where another cluster has the Identity Server. */
+  #way(transport, identity) {
+    const cluster = identity && isStack(this.#settings) ? clusterOf(this.#settings) : undefined;
+    return cluster && cluster !== IDENTITY ? `${transport} identity` : transport;
   }
 
   /** What all clients send, made once: a key is exchanged once, a file watched once. */
   #authentication() {
     if (this.#sent) return this.#sent;
+    if (isRefresh(this.#settings)) {
+      const refreshToken = refreshTokenOf(this.#settings, this.#secrets.secret, this.#host);
+      const at = { address: this.#address(this.#way('http', true)), ca: this.#certificates(), host: this.#host };
+      this.#sent = { tokenSource: renewedTokens(this.#settings, this.#secrets, refreshToken, at) };
+      return this.#sent;
+    }
     const credentials = credentialOf(this.#settings, this.#secrets.secret, this.#host);
     const here = isHere(this.#settings);
     this.#sent = here ? { tokenSource: tokensOf(this.#settings, this.#secrets, credentials, this.#host) } : { credentials };
     return this.#sent;
   }
 
-  /** When the token ends that is sent: of a file, the one in it now. One that is exchanged for here is renewed. */
+  /** Asks when a credential of The Things Stack ends, which does not tell it itself: of nobody who asks for nothing else. */
+  #askTerm(transport) {
+    if (this.#closed || !this.#sent?.credentials || !isStack(this.#settings)) return;
+    const ask = () => this.use(transport, (client) => client.authInfo(), { identity: true });
+    try {
+      this.#term.ask(this.#sent.credentials.describe().id, ask);
+    } catch {
+      // The file cannot be read now: calls say so.
+    }
+  }
+
+  /** When the token or key ends that is sent: of a file, the one in it now. One that is exchanged for here is renewed. */
   #expiresAt() {
     try {
-      return this.#sent?.credentials?.describe().expiresAt;
+      const { expiresAt, id } = this.#sent?.credentials?.describe() ?? {};
+      return expiresAt ?? this.#term.of(id);
     } catch {
       // The file cannot be read now: calls say so.
       return undefined;

@@ -9,14 +9,14 @@ const ANY = 'http://host.invalid';
 const PLAIN = new Set(['string', 'number', 'boolean', 'bigint']);
 
 /**
- * The path and query of a raw HTTP route. `{app_id}` and `{dev_id}` are replaced, percent-encoded.
+ * The path and query of a raw HTTP route. `{app_id}`, `{dev_id}` and `{user_id}` are replaced, percent-encoded.
  *
  * A message decides the path, never the host: the core checks that again, this check names the fault in the editor's
  * language and keeps `msg.responseUrl` honest.
  */
 function route(template, ids, query) {
   if (typeof template !== 'string' || template === '') throw invalid('path-missing');
-  const filled = template.replace(/\{(app_id|dev_id)\}/g, (_, name) => {
+  const filled = template.replace(/\{(app_id|dev_id|user_id)\}/g, (_, name) => {
     // Read once, and only if the path needs it: looking an id up can fail.
     const value = ids[name];
     if (!value) throw invalid('id-missing', { name });

@@ -33,6 +33,7 @@ const HINTS = new Set([
   'account-user', 'guard-path', 'callers', 'host', 'url-missing', 'url-template', 'with-caller', 'discovery-app-id',
   'tls-missing', 'tls-invalid', 'tls-unverified', 'tls-client', 'tls-server-name', 'tls-alpn',
   'secret-elsewhere', 'source-elsewhere', 'variable-undeployed', 'variable-undeployed-unset', 'variable-not-running',
+  'secret-of-stack', 'secret-of-v2', 'call-of-v2', 'call-of-stack', 'field-mask-missing', 'events-of-v2', 'test-refresh',
   'address-missing', 'test-app-needed', 'test-timeout', 'test-busy', 'test-request', 'test-unknown',
 ]);
 

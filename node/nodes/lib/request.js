@@ -4,6 +4,8 @@ const { CALLS, rpcMethod } = require('./calls');
 const { Problem, invalid } = require('./problem');
 const { join, route } = require('./path');
 const { milliseconds, present, whole } = require('./setting');
+const { STACK_CALLS } = require('./stack-calls');
+const { stackCall } = require('./stack-request');
 
 const HTTP_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 const WITHOUT_BODY = new Set(['GET', 'HEAD']);
@@ -15,8 +17,9 @@ function transportOf({ call, transport }) {
 }
 
 /**
- * Reads what a message asks for. Returns `{ transport, timeout, appId, call }`, where `call(client, options)` resolves to the
- * properties of the answer, and `appId` is the application that it is about, as far as that is known. Throws a `Problem` for what cannot be asked; nothing has been sent then.
+ * Reads what a message asks for. Returns `{ transport, timeout, appId, identity, call }`, where `call(client, options, emit)` resolves to
+ * the properties of the answer, and `appId` is the application that it is about, as far as that is known. Of an answer in
+ * several messages, `emit` is given those of all but the last. Throws a `Problem` for what cannot be asked; nothing has been sent then.
  *
  * @param config the ttn-request node's properties
  * @param network its network (for the application id)
@@ -42,17 +45,24 @@ function read(config, network, msg) {
     get dev_id() {
       return id('dev_id', msg.dev_id, config.devId, payload?.dev_id);
     },
+    get user_id() {
+      return id('user_id', msg.user_id, config.userId, payload?.user_id);
+    },
   });
   const transport = transportOf(config);
   if (config.call === 'http') return { transport, timeout, call: httpCall(config, msg, ids()) };
   if (config.call === 'grpc') return { transport, timeout, call: grpcCall(config, msg) };
-  return { transport, timeout, ...namedCall(config, msg, transport, ids) };
+  const name = msg.method ?? config.call;
+  const [ours, others] = network.isStack ? [STACK_CALLS, CALLS] : [CALLS, STACK_CALLS];
+  const isIn = (calls) => typeof name === 'string' && Object.hasOwn(calls, name);
+  if (isIn(others)) throw network.isStack ? invalid('call-of-v2', { name }) : invalid('call-of-stack', { name });
+  if (!isIn(ours)) throw invalid('call', { name: shown(name) });
+  const planned = network.isStack ? stackCall(name, config, msg, transport, ids) : namedCall(name, msg, transport, ids);
+  return { transport, timeout, identity: network.isStack, ...planned };
 }
 
 /** One of the ApplicationManager's calls, with documented JSON in and out. */
-function namedCall(config, msg, transport, ids) {
-  const name = msg.method ?? config.call;
-  if (typeof name !== 'string' || !Object.hasOwn(CALLS, name)) throw invalid('call', { name: shown(name) });
+function namedCall(name, msg, transport, ids) {
   const known = CALLS[name];
   if (transport === 'http' && !known.route) throw invalid('grpc-only', { name });
   let message = {};

@@ -21,16 +21,18 @@ function choose(RED, { calls, waiting, works, problem, left, last }) {
     return { fill: 'blue', shape: 'dot', text };
   }
   if (problem) return statusOf(RED, problem);
-  if (left?.expired) return { fill: 'red', shape: 'dot', text: 'ttn.status.token-expired' };
+  if (left?.expired) return { fill: 'red', shape: 'dot', text: left.isKey ? 'ttn.status.key-expired' : 'ttn.status.token-expired' };
   if (last?.error) return statusOf(RED, last.error);
   if (left) {
-    const time = RED._(`ttn.time.${left.unit}`, { count: left.count });
-    const text = last?.ms === undefined ? RED._('ttn.status.expires', { time }) : RED._('ttn.status.ok-expires', { ms: last.ms, time });
-    return { fill: 'yellow', shape: 'dot', text };
+    const [ok, what] = [last?.ms === undefined ? '' : 'ok-', left.isKey ? 'key-expires' : 'expires'];
+    return { fill: 'yellow', shape: 'dot', text: RED._(`ttn.status.${ok}${what}`, { ms: last?.ms, time: timeLeft(RED, left) }) };
   }
   if (!last) return {};
   return { fill: 'green', shape: 'dot', text: last.ms === undefined ? 'ttn.status.attached' : RED._('ttn.status.ok', { ms: last.ms }) };
 }
+
+/** What is left of a token or a key, as text. */
+const timeLeft = (RED, { unit, count }) => RED._(`ttn.time.${unit}`, { count });
 
 /** What a node shows of itself and of its network. */
 class NodeStatus {
@@ -125,4 +127,4 @@ class NodeStatus {
   }
 }
 
-module.exports = { NodeStatus, choose };
+module.exports = { NodeStatus, choose, timeLeft };
