@@ -57,6 +57,7 @@ async function addNetwork() {
   await page.click('#node-input-btn-network-add')
   await page.waitForSelector('#node-config-dialog-ok')
   await page.click('#node-config-dialog-ok', { trial: true })
+  await choose('network', 'v2')
 }
 
 test('before the first deployment: a preset, a key, and both transports are reported', async () => {

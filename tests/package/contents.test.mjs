@@ -22,13 +22,14 @@ const FILES = {
     'account.js arguments.js check.js exchange.js findings.js inspect.js limit.js output.js prepare.js sandbox.js secret.js span.js ' +
     'token.js',
   'node/nodes/': 'ttn.html ttn.js',
-  'node/nodes/icons/': 'ttn-guard.svg ttn-headers.svg ttn.svg',
+  'node/nodes/icons/': 'ttn-events.svg ttn-guard.svg ttn-headers.svg ttn.svg',
   'node/nodes/lib/':
     'admin.js allowed.js attach.js caller.js calls.js clients.js connection.js credential.js deployed.js discovery.js exchange.js ' +
-    'expiry.js guard.js headers.js health.js network.js path.js pool.js problem.js request.js setting.js status.js tally.js tls.js',
+    'events.js expiry.js guard.js headers.js health.js network.js path.js pool.js problem.js request.js setting.js stack-calls.js ' +
+    'stack-request.js stack.js status.js tally.js term.js tls.js',
   'node/nodes/locales/en-US/': 'ttn.html ttn.json',
   'node/nodes/locales/nl/': 'ttn.html ttn.json',
-  'resources/': 'addresses.js claims.js connection.js credentials.js fields.js variables.js',
+  'resources/': 'addresses.js claims.js connection.js credentials.js fields.js stack.js variables.js',
 }
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))

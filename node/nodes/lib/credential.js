@@ -32,8 +32,8 @@ function credentialOf(settings, secret, host) {
   if (kind === 'access-key') return Credentials.accessKey(text, { appId });
   const credentials = kind === 'api-key' ? Credentials.apiKey(text) : Credentials.bearerToken(text);
   const { network } = credentials.describe();
-  // What has no form is sent: its server knows it.
-  if (network !== undefined && (network === STACK) !== isStack(settings)) throw invalid(network === STACK ? 'secret-of-stack' : 'secret-of-v2');
+  if (network !== STACK && isStack(settings)) throw invalid('secret-of-v2');
+  if (network === STACK && !isStack(settings)) throw invalid('secret-of-stack');
   return credentials;
 }
 
