@@ -44,6 +44,14 @@ export function network(sandbox, more = {}) {
   }
 }
 
+/** The same for the sandbox's The Things Stack. */
+export function stackNetwork({ stack: { appId, grpcAddress, httpAddress } }, more = {}) {
+  return {
+    id: 'network', type: 'ttn-credentials', name: '', network: 'the-things-stack', cluster: 'own', tenant: '', kind: 'api-key',
+    appId, grpcAddress, httpAddress, ca: '', allowInsecure: false, timeout: '', ...more,
+  }
+}
+
 /**
  * A ttn-request node on a tab, with a helper node behind it and a catch node beside it. Nodes without a place would be
  * config nodes to Node-RED.

@@ -149,7 +149,7 @@ class Network {
     if (this.#health.works(transport)) this.#askTerm(transport);
     const left = this.#expiry.left();
     const isKey = this.#sent?.credentials?.kind === 'api-key';
-    return { works: this.#health.works(transport), problem: this.#health.problem(transport), left: left && { ...left, isKey } };
+    return { works: this.#health.works(transport), problem: this.#health.problem(transport), left: left && isKey ? { ...left, isKey } : left };
   }
 
   /** Whether an error concerns everybody, and is told by `state` as long as it does. */
