@@ -23,22 +23,22 @@ const OPTIONS = {
 
 const HELP = `Usage: ${COMMAND} check --address URL [--address URL] [options] [-]
 
-Tests a bearer token or an access key with one call to each address, which changes nothing (it lists one device), and
-says what to do where that failed.
+Tests a bearer token, an access key or an API key of The Things Stack with a call to each address, which changes nothing (it
+lists one device; The Things Stack tells what the key is first), and says what to do where that failed.
 
 ${secret.HELP}
 Options:
   --address URL          grpc://, grpcs://, http:// or https:// with host and port; one of gRPC and one of HTTP test both
   --discovery URL        in place of addresses: a discovery service, for those of the application's Handler
-  --app-id ID            the application (default: the token's first one)
-  --kind KIND            bearer-token or access-key (default: as its shape tells)
+  --app-id ID            the application (default: the token's first one; The Things Stack needs none)
+  --kind KIND            bearer-token, access-key or api-key (default: as its shape tells)
   --ca FILE              the servers' certificate, or the CA's that signed it (PEM)
   --allow-insecure       allow grpc:// and http:// to other machines, where anyone between can read the credential
   --exchange             exchange the access key here, as clients can; otherwise the server does
 ${account.HELP}  --account-ca FILE      the account server's certificate, or the CA's that signed it (PEM)
   --timeout S            how long each address may take, in seconds (default: 10)
   --json                 print one line of JSON: {"good", "kind", "appId", "rows": [{"transport", "address", "good", "ms",
-                         "devices", "remark", "error": {"code", "message", "hint"}}]}
+                         "devices", "info", "remark", "error": {"code", "message", "hint"}}]}
   --help                 print this
   --version              print the version
 
@@ -50,7 +50,7 @@ Ends with 0 if every address took the credential (also if it lacks a right, or
 the application is not there), 1 if one did not, 2 for wrong arguments.
 `
 
-const KINDS = { 'bearer-token': 'bearerToken', 'access-key': 'accessKey' }
+const KINDS = { 'bearer-token': 'bearerToken', 'access-key': 'accessKey', 'api-key': 'apiKey' }
 
 function read(values, positionals) {
   secret.refuseArguments(positionals)
@@ -59,7 +59,7 @@ function read(values, positionals) {
   if ((addresses.length > 0) === (discovery !== undefined)) {
     throw new UsageError('give --address, once or more often, or --discovery', 'An address is such as grpcs://host:1904 or https://host:8094.')
   }
-  if (kind !== undefined && !Object.hasOwn(KINDS, kind)) throw new UsageError('--kind must be bearer-token or access-key')
+  if (kind !== undefined && !Object.hasOwn(KINDS, kind)) throw new UsageError('--kind must be bearer-token, access-key or api-key')
   const exchange = ['exchange', 'account-ca', ...Object.keys(account.OPTIONS)].some((name) => values[name] !== undefined)
   if (exchange) applicationId(values, 'the application that the key belongs to')
   else if (values['app-id'] !== undefined) applicationId(values)
@@ -69,16 +69,18 @@ function read(values, positionals) {
 async function run({ values, dash, kind, exchange, timeout, json }) {
   const { text } = await secret.readSecret(values, { dash })
   const { Credentials } = require('../index.js')
-  const { applicationOf, attempt } = require('../check.js')
+  const { applicationOf, attempt, attemptStack } = require('../check.js')
   const credentials = kind === undefined ? Credentials.parse(text) : Credentials[KINDS[kind]](text)
-  const appId = values['app-id'] ?? applicationOf(credentials)
-  if (!appId) throw new UsageError('--app-id is missing: the credential does not name its application')
+  const stack = credentials.describe().network === 'the-things-stack'
+  if (stack && (exchange || values.discovery !== undefined)) throw new UsageError('The Things Stack has no exchange and no discovery: give --address')
+  const appId = values['app-id'] ?? (stack ? undefined : applicationOf(credentials))
+  if (!appId && !stack) throw new UsageError('--app-id is missing: the credential does not name its application')
   const options = { timeout, ca: values.ca && (await secret.readFile(values.ca, '--ca')), allowInsecure: values['allow-insecure'] === true }
   const targets = targetsOf(values, appId, options)
   if (exchange) options.tokenSource = (await account.exchange(values, credentials, { appId, timeout, caOption: 'account-ca' })).source
   else options.credentials = credentials
   const row = async ({ transport, address, connect }) => {
-    const result = await attempt(connect, { appId, timeout, late: () => late('answer', timeout) })
+    const result = await (stack ? attemptStack : attempt)(connect, { appId, timeout, late: () => late('answer', timeout) })
     return { transport, ...result, address: result.address ?? address }
   }
   const rows = await Promise.all(targets.map(row))
@@ -123,15 +125,27 @@ const NAMES = { grpc: 'gRPC', http: 'HTTP' }
 const REMARKS = {
   'right-missing': 'took it, but a right is missing',
   'no-application': 'took it, but there is no such application',
+  'not-seen': 'did not see a credential',
+}
+
+const TITLES = { 'bearer-token': 'Bearer token', 'access-key': 'Access key', 'api-key': 'API key' }
+
+/** What The Things Stack says of a credential, as lines. */
+function said({ kind, id, name, entity, rights, expiresAt }) {
+  const whose = [kind.replaceAll('-', ' '), id, name && `"${name}"`, entity && `of ${entity.kind} ${entity.id}`].filter(Boolean).join(' ')
+  const end = expiresAt ? `${expiresAt < new Date() ? 'expired' : 'expires'} ${expiresAt.toISOString()}` : 'does not expire'
+  return [`${whose}, ${end}`, `${rights.length} rights: ${rights.map((right) => right.replace(/^RIGHT_/, '')).join(', ')}`]
 }
 
 /** The same for a person. */
 function report({ kind, appId, rows }) {
-  const lines = [`${coloured('bold', kind === 'access-key' ? 'Access key' : 'Bearer token')}, tested with application ${appId}:`, '']
-  for (const { transport, address, good, ms, devices, remark, error } of rows) {
-    const answer = good ? `took it: ${devices} device${devices === 1 ? '' : 's'}` : error.code ?? 'failed'
+  const lines = [`${coloured('bold', TITLES[kind])}, tested${appId ? ` with application ${appId}` : ''}:`, '']
+  for (const { transport, address, good, ms, devices, info, remark, error } of rows) {
+    const counted = devices === undefined ? 'took it' : `took it: ${devices} device${devices === 1 ? '' : 's'}`
+    const answer = good ? counted : error?.code ?? 'failed'
     const sign = coloured(good ? 'green' : 'red', good ? 'good  ' : 'failed')
     lines.push(`  ${sign} ${NAMES[transport]}  ${printable(address ?? 'not discovered')}  ${REMARKS[remark] ?? answer}, ${ms} ms`)
+    if (info) lines.push(...said(info).map((text) => `         ${printable(text)}`))
     if (error) lines.push(...[error.message, worded(error.hint)].filter(Boolean).map((text) => `         ${printable(text)}`))
   }
   const [only, ...others] = new Set(rows.map(({ transport }) => transport))

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { answering, recorder, withAdmin } from './admin.mjs'
-import { network, proxy } from './support.mjs'
+import { network, proxy, stackNetwork } from './support.mjs'
 
 const { Client } = createRequire(import.meta.url)('../../node/index.js')
 const admin = withAdmin()
@@ -264,4 +264,54 @@ test('anything but what a dialog sends is refused clearly', async () => {
   assert.deepEqual([large.status, large.problem.key], [413, 'ttn.problem.test-size'])
   assert.deepEqual((await admin.ask('variable?name=')).status, 400)
   assert.deepEqual((await admin.ask('variable?name=a&name=b')).status, 400)
+})
+
+/** A dialog for the sandbox's The Things Stack. */
+const ofStack = (secret, edited = {}) => admin.dialog({ ...stackNetwork(admin.sandbox), id: 'never-deployed' }, edited, { secret })
+
+test('The Things Stack: what it takes the key for, over both transports, with and without an application', async () => {
+  const { stack } = admin.sandbox
+  for (const appId of ['app1', '']) {
+    const answer = rows(await admin.test(ofStack(stack.key('app1_expires_2030'), { appId })))
+    assert.deepEqual(answer.map(({ transport, good, remark }) => [transport, good, remark]), [['grpc', true, undefined], ['http', true, undefined]])
+    for (const { info } of answer) {
+      assert.deepEqual([info.kind, info.entity, info.expiresAt.slice(0, 4)], ['api-key', { kind: 'application', id: 'app1' }, '2030'])
+      assert.ok(info.rights.includes('RIGHT_APPLICATION_DEVICES_READ'))
+    }
+  }
+  const user = rows(await admin.test(ofStack(stack.key('oauth_access'), { kind: 'bearer-token' })))
+  for (const { good: taken, info } of user) assert.deepEqual([taken, info.kind, info.entity], [true, 'oauth-access-token', { kind: 'user', id: 'alice' }])
+})
+
+test('The Things Stack: a right that is missing, an expired key, one of nobody', async () => {
+  const { stack } = admin.sandbox
+  for (const [name, appId, good, remark, code] of [
+    ['app1_info_only', 'app1', true, 'right-missing', 'AUTH_PERMISSION_DENIED'],
+    ['app2_all', 'app1', true, 'right-missing', 'AUTH_PERMISSION_DENIED'],
+    ['app1_expired', 'app1', false, undefined, 'AUTH_KEY_EXPIRED'],
+    ['unknown_id', 'app1', false, undefined, 'AUTH_INVALID_KEY'],
+  ]) {
+    for (const row of rows(await admin.test(ofStack(stack.key(name), { appId })))) {
+      assert.deepEqual([row.good, row.remark, row.code], [good, remark, code], name)
+      assert.equal(row.appId, appId)
+    }
+  }
+})
+
+test('The Things Stack: a server that sees no credential says so by answering nothing', async (t) => {
+  const httpAddress = await answering(t, (req, res) => res.writeHead(200, { 'content-type': 'application/json' }).end('{}'))
+  const [row] = rows(await admin.test(ofStack(admin.sandbox.stack.apiKey, { grpcAddress: '', httpAddress })))
+  assert.deepEqual([row.good, row.remark], [false, 'not-seen'])
+})
+
+test('The Things Stack: a credential of V2, no address, a refresh token, which a test would use up', async () => {
+  const { sandbox } = admin
+  for (const [secret, edited, key] of [
+    [sandbox.bearerToken, { kind: 'bearer-token' }, 'secret-of-v2'],
+    [sandbox.stack.apiKey, { grpcAddress: '', httpAddress: '' }, 'address-missing'],
+    [sandbox.stack.refreshToken, { kind: 'refresh-token' }, 'test-refresh'],
+  ]) {
+    assert.equal((await admin.test(ofStack(secret, edited))).problem?.key, `ttn.problem.${key}`)
+  }
+  assert.equal(sandbox.stack.counts.tokens, 0)
 })

@@ -32,12 +32,14 @@ const runtime = ofRuntime()
 /** Every setting that a flow holds in clear. A new one is added here by somebody who has thought about what is in it. */
 const IN_CLEAR = {
   'ttn-credentials': [
-    'name', 'kind', 'source', 'variable', 'file', 'appId', 'exchange', 'accountServer', 'clientId', 'storeFile', 'accountCa',
+    'name', 'network', 'cluster', 'tenant', 'kind', 'source', 'variable', 'file', 'appId', 'exchange', 'accountServer', 'clientId', 'storeFile', 'accountCa',
     'grpcAddress', 'httpAddress', 'discovery', 'ca', 'tls', 'allowInsecure', 'timeout', 'rateLimit',
   ],
   'ttn-request': [
-    'name', 'network', 'call', 'transport', 'appId', 'devId', 'httpMethod', 'path', 'rpc', 'timeout', 'order', 'atOnce',
+    'name', 'network', 'call', 'transport', 'appId', 'devId', 'httpMethod', 'path', 'rpc', 'timeout', 'order', 'atOnce', 'userId',
+    'fieldMask', 'pages',
   ],
+  'ttn-events': ['name', 'network', 'transport', 'appId', 'devId', 'names'],
   'ttn-auth-headers': ['name', 'network', 'target', 'hosts', 'withCaller'],
   'ttn-guard': [
     'name', 'right', 'appFrom', 'appId', 'issuer', 'accountServer', 'clientId', 'accountCa', 'keyDirectory', 'timeout', 'outputs',

@@ -169,3 +169,17 @@ test('wrong arguments; a secret as an argument is refused', async () => {
   const { status, stdout, stderr } = await run([...one, ...APP, '--json'], { input: 'hunter2', secrets: ['hunter2'] })
   assert.deepEqual([status, stdout, JSON.parse(stderr).error.code], [1, '', 'AUTH_INVALID_CREDENTIALS'])
 })
+
+test('The Things Stack: what the key is, its rights and its end, with and without an application', async () => {
+  const { stack } = sandbox()
+  await each([
+    [[], stack.key('app1_expires_2030'), 0, undefined, /API key, tested:[^]*took it, \d+ ms\n +api key \S+ .*of application app1, expires 2030-.*\n +15 rights: APPLICATION_ALL, /],
+    [['--app-id', 'app1'], stack.key('oauth_access'), 0, undefined, /oauth access token .*of user alice, expires /],
+    [['--app-id', 'app1'], stack.key('app1_info_only'), 0, 'right-missing', /took it, but a right is missing[^]*APPLICATION_INFO/],
+    [['--app-id', 'app1'], stack.key('app1_expired'), 1, undefined, /AUTH_KEY_EXPIRED/],
+  ], async (args, secret, expected, remark, pattern) => {
+    const { status, rows, text } = await check([...at(stack.grpcAddress, stack.httpAddress), ...args], secret)
+    assert.deepEqual([status, rows.map((row) => row.remark)], [expected, [remark, remark]], text)
+    assert.match(text, pattern)
+  })
+})
