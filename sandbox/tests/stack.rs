@@ -112,11 +112,16 @@ async fn the_gateways_own_errors_have_no_details() {
         ("POST", "/api/v3/auth_info", "", 501, "Method Not Allowed"),
         ("PUT", "/api/v3/applications/app1", "{", 400, "unexpected EOF"),
         ("POST", "/api/v3/events", "{", 400, "unexpected EOF"),
+        ("POST", "/api/v3/applications/app1/devices", "[]", 400, "unmarshal error: expected an object"),
     ] {
         let came = http.send(method, &key, path, body).await;
         assert_eq!((came.status, came.error()), (status, message), "{path}: {came:?}");
         assert!(came.body.get("details").is_none() && came.header("x-request-id").is_some());
     }
+    let body = r#"{"end_device":{"ids":{"device_id":"dev9"},"attributes":{"a":1},"picture":"x"}}"#;
+    let came = http.send("POST", &key, "/api/v3/applications/app1/devices", body).await;
+    assert_eq!(came.status, 400);
+    assert!(came.error().starts_with("unmarshal error: "), "{came:?}");
     assert_eq!(http.request("HEAD", "/api/v3/auth_info", &[], "").await.unwrap().status, 501);
     let page = http.request("GET", "/elsewhere", &[("Accept", "text/html")], "").await.unwrap();
     assert_eq!((page.status, page.header("content-type")), (404, Some("text/html; charset=utf-8")));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::stack::caller::{Caller, SERVER, STORE, describe};
-use crate::stack::error::{Refusal, invalid, known};
+use crate::stack::error::{Refusal, invalid, known, plain};
 use crate::stack::ids;
 use crate::stack::mask;
 use crate::stack::page::Orders;
@@ -214,7 +214,9 @@ pub(crate) fn create_key(
     if names.is_empty() {
         return Err(invalid(NAME, "rights", "value must contain at least 1 item(s)"));
     }
-    debug_assert!(names.iter().all(|name| right(name).is_some()), "the edges refuse other names");
+    if let Some(odd) = names.iter().find(|name| right(name).is_none()) {
+        return Err(plain(3, format!("unmarshal error: unknown value for enum: {odd:?}")));
+    }
     let expires_at = request["expires_at"].as_str().and_then(time::read);
     if expires_at.is_some_and(|expires| expires <= now) {
         return Err(invalid(NAME, "expires_at", "value must be greater than now"));

@@ -13,6 +13,7 @@ use crate::gateway::head_size;
 use crate::rest::{bare, segments};
 use crate::serve::{Frames, MAX_HTTP1_HEADERS, Reply, Service as Server};
 use crate::stack::error::{Refusal, known, plain, unknown};
+use crate::stack::grpc::check;
 use crate::stack::headers::{self, Dress};
 use crate::stack::oauth::OAuth;
 use crate::stack::routes;
@@ -84,6 +85,7 @@ impl HttpSide {
         let refused = |refusal| (refusal, !streams);
         if *verb != Verb::GET {
             message = routes::with_body(message, &read(body).await.map_err(unary)?).map_err(unary)?;
+            check(method, &message).map_err(unary)?;
         }
         self.service.faults.call().await.map_err(refused)?;
         if let Some(standing) = self.service.limit(method.name(), authorization.as_deref()) {

@@ -29,11 +29,23 @@ pub(crate) struct GrpcSide(pub(crate) Arc<Service>);
 /// How the messages of a method are read and written.
 struct Codec {
     read: fn(Bytes) -> Result<Value, Refusal>,
+    check: fn(&Value) -> Result<(), Refusal>,
     write: fn(&Value) -> Bytes,
 }
 
 /// Finds a method by its path, `/ttn.lorawan.v3.EntityAccess/AuthInfo`.
 fn find(path: &str) -> Option<(Method, Codec)> {
+    let name = path.strip_prefix(PACKAGE)?;
+    known().into_iter().find(|(method, _)| method.name() == name)
+}
+
+/// Refuses JSON that is not the message of a method.
+pub(crate) fn check(method: Method, message: &Value) -> Result<(), Refusal> {
+    let codec = known().into_iter().find(|(known, _)| *known == method);
+    codec.map_or(Ok(()), |(_, codec)| (codec.check)(message))
+}
+
+fn known() -> [(Method, Codec); 20] {
     use Method::{
         AsGetDevice, AuthInfo, CreateApplication, CreateDevice, CreateKey, DeleteApplication, DeleteDevice,
         DeviceByEuis, GetApplication, GetDevice, ListApplications, ListDevices, ListKeys, ListRights,
@@ -47,7 +59,7 @@ fn find(path: &str) -> Option<(Method, Codec)> {
         ListApplicationsRequest, ListEndDevicesRequest, Rights, StreamEventsRequest,
         UpdateApplicationRequest, UpdateEndDeviceRequest,
     };
-    let known: [(Method, Codec); 20] = [
+    [
         (AuthInfo, codec::<Empty, AuthInfoResponse>()),
         (CreateApplication, codec::<CreateApplicationRequest, Application>()),
         (GetApplication, codec::<GetApplicationRequest, Application>()),
@@ -68,14 +80,12 @@ fn find(path: &str) -> Option<(Method, Codec)> {
         (NsGetDevice, codec::<GetEndDeviceRequest, EndDevice>()),
         (AsGetDevice, codec::<GetEndDeviceRequest, EndDevice>()),
         (StreamEvents, codec::<StreamEventsRequest, Event>()),
-    ];
-    let name = path.strip_prefix(PACKAGE)?;
-    known.into_iter().find(|(method, _)| method.name() == name)
+    ]
 }
 
 fn codec<Q, A>() -> Codec
 where
-    Q: Message + Default + Serialize,
+    Q: Message + Default + Serialize + DeserializeOwned,
     A: Message + Default + DeserializeOwned,
 {
     Codec {
@@ -83,6 +93,9 @@ where
             let unreadable = |why: String| plain(13, format!("grpc: error unmarshalling request: {why}"));
             let message = Q::decode(bytes).map_err(|e| unreadable(format!("proto: {e}")))?;
             serde_json::to_value(message).map_err(|e| unreadable(e.to_string()))
+        },
+        check: |message| {
+            Q::deserialize(message).map(drop).map_err(|e| plain(3, format!("unmarshal error: {e}")))
         },
         // What the sandbox itself wrote is a message, and an event that a test emits was looked at.
         write: |message| framed(&A::deserialize(message).unwrap_or_default().encode_to_vec()),

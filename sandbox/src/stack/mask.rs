@@ -98,7 +98,10 @@ pub(crate) fn select(fields: &Fields, paths: &[String]) -> Fields {
         if inner.is_empty() {
             selected.insert(field.to_owned(), value.clone());
         } else if let Some(part) = value.get(inner) {
-            selected.entry(field).or_insert_with(|| Value::Object(Fields::new()))[inner] = part.clone();
+            let whole = selected.entry(field).or_insert_with(|| Value::Object(Fields::new()));
+            if whole.is_object() {
+                whole[inner] = part.clone();
+            }
         }
     }
     selected
