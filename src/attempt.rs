@@ -173,6 +173,15 @@ impl Calls {
         self.repeat(call, error, credentials, started).await
     }
 
+    /// An attempt has failed, and cannot be repeated: a token that was refused is not for the calls that follow either.
+    pub(crate) fn gave_up(&self, attempt: &Attempt, error: Error) -> Error {
+        let error = presentable(error, attempt.credentials.as_ref());
+        if let Some(credentials) = attempt.credentials.as_ref().filter(|sent| refuses(sent, &error)) {
+            self.supply.invalidate(credentials);
+        }
+        error
+    }
+
     async fn repeat(
         &self,
         call: &mut Call,

@@ -32,7 +32,10 @@ use tokio::time::Instant;
 
 use crate::address::Address;
 use crate::attempt::{self, Call, Calls};
-use crate::{CallOptions, Credentials, Error, ErrorKind, Result, refusal};
+use crate::pace::Pace;
+use crate::retry::RetryBudget;
+use crate::supply::Supply;
+use crate::{CallOptions, Credentials, Error, ErrorKind, Result, RetryPolicy, refusal};
 
 /// Decides for calls that another library makes. Cheap to clone; clones share their pace and what they know of tokens.
 #[derive(Clone, Debug)]
@@ -93,6 +96,19 @@ pub enum Failure {
 impl CallAuth {
     pub(crate) fn new(calls: Calls, origin: Option<Address>, allow_insecure: bool) -> Self {
         Self { calls: Arc::new(calls), origin, allow_insecure }
+    }
+
+    /// For wherever the caller sends it, with the default rules. The limit is for getting credentials.
+    pub(crate) fn of_supply(supply: Supply, limit: Duration) -> Self {
+        let calls = Calls {
+            address: "the server".to_owned(),
+            supply,
+            timeout: limit,
+            retry: RetryPolicy::default(),
+            pace: Pace::new(None),
+            budget: RetryBudget::default(),
+        };
+        Self::new(calls, None, false)
     }
 
     /// Refuses an address that credentials must not go to: plaintext to another machine, or another origin than the one that
@@ -159,6 +175,15 @@ impl AuthCall {
         match self.attempt.take() {
             Some(attempt) => self.calls.failed(&mut self.call, attempt, error).await,
             None => Err(error),
+        }
+    }
+
+    /// The attempt failed, and there can be no other. What it tells of the credentials counts for the calls that follow.
+    pub fn gave_up(&mut self, failure: Failure) -> Error {
+        let error = failure.into_error();
+        match self.attempt.take() {
+            Some(attempt) => self.calls.gave_up(&attempt, error),
+            None => error,
         }
     }
 

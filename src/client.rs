@@ -34,6 +34,12 @@ impl CallOptions {
         Self { timeout: Some(limit), ..Self::default() }
     }
 
+    /// The same for a call that may, or may not, be carried out twice, if nothing was said of that.
+    pub(crate) fn idempotent_unless_set(mut self, idempotent: bool) -> Self {
+        self.idempotent = self.idempotent.or(Some(idempotent));
+        self
+    }
+
     /// The same for a call that may, or may not, be carried out twice.
     #[must_use]
     pub fn idempotent(mut self, idempotent: bool) -> Self {

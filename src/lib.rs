@@ -74,7 +74,6 @@ mod error_kind;
 mod file_lock;
 mod id;
 mod json;
-mod layer;
 mod mqtt;
 pub mod proto;
 mod secret;
@@ -136,6 +135,8 @@ mod http_stream;
 #[cfg(feature = "http")]
 mod key_exchange;
 #[cfg(any(feature = "grpc", feature = "http"))]
+mod layer;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod manager;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod network;
@@ -155,6 +156,10 @@ mod registry;
 mod registry_applications;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod registry_devices;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod repeat;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest_layer;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod reserved;
 #[cfg(feature = "http")]
@@ -245,7 +250,6 @@ pub use error_details::ErrorDetails;
 pub use error_kind::ErrorKind;
 pub use id::{AppId, DevId};
 pub use json::{from_json, to_json};
-pub use layer::{Auth, AuthLayer, BoxError};
 pub use mqtt::MqttLogin;
 #[doc(no_inline)]
 pub use proto::stack;
@@ -274,6 +278,8 @@ pub use discovery::{DEFAULT_DISCOVERY, Discovery};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use events::{Event, EventOptions, EventStream};
 #[cfg(any(feature = "grpc", feature = "http"))]
+pub use layer::{Auth, AuthLayer, BoxError};
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub use manager::{ApplicationManager, DevicePage, Page, ToJson, WriteAnswer};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use registry::ListPage;
@@ -281,6 +287,8 @@ pub use registry::ListPage;
 pub use registry_applications::ApplicationRegistry;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use registry_devices::EndDeviceRegistry;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use repeat::{Again, Ahead, RepeatBody};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use retry::RetryPolicy;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -294,6 +302,8 @@ pub use account_answer::{Exchanged, Refreshed};
 pub use key_exchange::{KeyExchange, KeyOrigin};
 #[cfg(feature = "http")]
 pub use refresh::RefreshToken;
+#[cfg(feature = "reqwest-middleware")]
+pub use reqwest_layer::AuthMiddleware;
 #[cfg(feature = "http")]
 pub use restricted::RestrictedToken;
 
