@@ -1159,6 +1159,7 @@ export declare class Client {
   /** Any gRPC method, `/package.Service/Method`, with its message encoded by the caller. Only for clients over gRPC. */
   unary(method: string, message: Uint8Array, options?: UnaryOptions): Promise<UnaryAnswer>
 
+
 }
 
 /**
@@ -1610,8 +1611,11 @@ export interface EventsOptions {
   timeout?: number
   /** Whether a stream that broke is opened again, with what was missed if the server keeps events. Default: true. */
   reconnect?: boolean
-  /** Called with the error when a stream broke, before it is opened again. What it throws is a warning of the process. */
-  onReconnect?: (error: AuthError) => void
+  /**
+   * Called before a stream is opened again, with what ended the one before; `null` if the server ended it in order. What it
+   * throws is a warning of the process.
+   */
+  onReconnect?: (error: AuthError | null) => void
 }
 
 /** An event of The Things Stack. The first of each stream is `events.stream.start`. */

@@ -39,4 +39,26 @@ function registry(client, name) {
   }
 }
 
-module.exports = { registry }
+/** What is told when a stream broke: an error, or nothing if the server ended it. */
+function reconnecting(onReconnect) {
+  if (typeof onReconnect !== 'function') return onReconnect
+  const { AuthError } = require('./error.js')
+  return (text) => {
+    if (text === '') return onReconnect(null)
+    const { message, ...fields } = JSON.parse(text, (_name, value) => value ?? undefined)
+    return onReconnect(new AuthError(message, fields))
+  }
+}
+
+function events(client, request, options = {}) {
+  const told = { ...options, onReconnect: reconnecting(options?.onReconnect) }
+  return read(() => client.openEvents(request, told), options?.signal)
+}
+
+/** Over gRPC `(method, message, options)`, over HTTP a request. */
+function stream(client, first, message, options) {
+  if (typeof first !== 'object' || first === null) return read(() => client.openStream(first, message, options), options?.signal)
+  return read(() => client.openLines(first), first.signal)
+}
+
+module.exports = { events, registry, stream }

@@ -48,6 +48,7 @@ mod seen;
 mod settings;
 mod shapes;
 mod source;
+mod streams;
 mod vault;
 
 /// The package's version, for index.js: reading package.json takes longer than the rest of loading.

@@ -72,7 +72,7 @@ impl Client {
     }
 }
 
-fn http_request(env: &Env, fields: &Fields) -> Result<Request<Bytes>> {
+pub(crate) fn http_request(env: &Env, fields: &Fields) -> Result<Request<Bytes>> {
     let method = fields.text("method")?.unwrap_or_else(|| "GET".to_owned());
     let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
         .map_err(|_| invalid("method must be an HTTP method, such as GET"))?;
@@ -111,7 +111,7 @@ fn http_request(env: &Env, fields: &Fields) -> Result<Request<Bytes>> {
 }
 
 /// Headers or metadata from an object. Values stay out of the messages: they may be secret.
-fn headers(env: &Env, fields: &Fields, field: &str) -> Result<HeaderMap> {
+pub(crate) fn headers(env: &Env, fields: &Fields, field: &str) -> Result<HeaderMap> {
     fields
         .entries(env, field)?
         .into_iter()
