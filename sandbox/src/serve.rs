@@ -57,7 +57,7 @@ impl Frames {
         Self { ready: VecDeque::from([Frame::data(data.into())]), coming: None }
     }
 
-    /// Without an end, but for an error among the parts: that breaks it off.
+    /// Until nobody sends parts any more, or an error among them breaks it off.
     pub(crate) fn coming(parts: UnboundedReceiver<io::Result<Bytes>>) -> Self {
         Self { ready: VecDeque::new(), coming: Some(parts) }
     }
@@ -73,10 +73,13 @@ impl Body for Frames {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match &mut self.coming {
-            Some(parts) => parts.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data))),
-            None => Poll::Ready(self.ready.pop_front().map(Ok)),
+        if let Some(parts) = &mut self.coming {
+            match parts.poll_recv(cx) {
+                Poll::Ready(None) => self.coming = None,
+                part => return part.map(|part| part.map(|part| part.map(Frame::data))),
+            }
         }
+        Poll::Ready(self.ready.pop_front().map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -182,10 +182,14 @@ async fn events_begin_with_one_of_their_own_and_errors_are_wrapped() {
         assert_eq!(v3.emit("app2", json!({ "name": "a.b" })).unwrap(), 0);
         assert_eq!(stream.next(end).await.unwrap()["result"]["data"]["value"], json!({ "x": 1 }));
         assert_eq!(v3.break_streams(), 1);
-        assert!(stream.next(end).await.is_err());
+        assert!(stream.next(end).await.unwrap_err() != "the end");
+        let mut stream = http.stream(&key, accept, app1).await;
+        stream.next(end).await.unwrap();
+        assert_eq!(v3.end_streams(), 1);
+        assert_eq!(stream.next(end).await.unwrap_err(), "the end");
     }
     assert!(v3.emit("app1", json!({ "time": "soon" })).is_err());
-    assert_eq!((v3.counts().streams, v3.open_streams()), (2, 0));
+    assert_eq!((v3.counts().streams, v3.open_streams()), (4, 0));
 }
 
 #[tokio::test]
@@ -203,7 +207,12 @@ async fn events_over_grpc_are_bare() {
     let event = serde_json::to_value(stream.next().await.unwrap()).unwrap();
     assert_eq!((&event["name"], &event["data"]["value"]), (&json!("a.b"), &json!({ "x": 1 })));
     v3.break_streams();
-    assert!(stream.next().await.is_err());
+    assert!(stream.next().await.unwrap_err() != "the end");
+    let mut stream = support::grpc_stream(v3, "Events/Stream", &v3.api_key(), &request).await;
+    stream.next().await.unwrap();
+    v3.end_streams();
+    assert_eq!(stream.next().await.unwrap_err(), "the end");
+    assert_eq!(stream.status().await, 14);
 }
 
 #[tokio::test]

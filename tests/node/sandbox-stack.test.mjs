@@ -116,8 +116,12 @@ test('events are emitted to open streams, which can be broken off', async (t) =>
   for (const wrong of ['x', { time: 'soon' }]) assert.throws(() => stack.emit('app1', wrong), { code: 'AUTH_INVALID_ARGUMENT' })
   assert.equal(stack.breakStreams(), 1)
   await assert.rejects(open.next(), { code: 'ECONNRESET' })
+  const other = await stream(stack, stack.apiKey)
+  await other.next()
+  assert.equal(stack.endStreams(), 1)
+  assert.equal(await other.next(), undefined)
   const refused = await stream(stack, stack.key('app2_all'))
-  assert.deepEqual([refused.status, stack.counts.streams], [403, 1])
+  assert.deepEqual([refused.status, stack.counts.streams], [403, 2])
 })
 
 test('a rate limit is told in headers, and what is beyond it is refused', async (t) => {

@@ -183,6 +183,13 @@ impl SandboxStack {
         u32::try_from(self.stack().break_streams()).unwrap_or(u32::MAX)
     }
 
+    /// Ends every open stream, as a server does that stops: over gRPC with code 14, over HTTP with the end of the body;
+    /// returns how many there were.
+    #[napi(catch_unwind)]
+    pub fn end_streams(&self) -> u32 {
+        u32::try_from(self.stack().end_streams()).unwrap_or(u32::MAX)
+    }
+
     /// So many calls a minute of each method for each token from now on; `false`, the default, is no limit.
     #[napi(catch_unwind, ts_args_type = "limit: number | false")]
     pub fn set_rate_limit(&self, env: &Env, limit: Unknown) -> napi::Result<()> {

@@ -55,6 +55,13 @@ impl Events {
         broken.into_iter().filter(|subscriber| subscriber.parts.send(Err(lost())).is_ok()).count()
     }
 
+    /// Ends every stream; gives how many there were.
+    pub(crate) fn end_all(&self) -> usize {
+        let mut ended = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        ended.retain(|subscriber| !subscriber.parts.is_closed());
+        ended.len()
+    }
+
     /// How many are open.
     pub(crate) fn open(&self) -> usize {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);

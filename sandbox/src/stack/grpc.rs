@@ -151,7 +151,9 @@ impl GrpcSide {
             if message["tail"].as_u64().is_some_and(|tail| tail > 0) {
                 headers.add("warning", "Events storage is not enabled");
             }
-            return Ok(Frames::coming(self.0.subscribe(authorization, message, Box::new(write))?));
+            let parts = self.0.subscribe(authorization, message, Box::new(write))?;
+            // Only a server that stops ends a stream.
+            return Ok(Frames::coming(parts).with_trailers(refused(&plain(14, "the stream has ended"))));
         }
         let answer = self.0.call(method, authorization, message)?;
         if let Some(total) = answer.total {

@@ -109,6 +109,12 @@ impl Stack {
         self.service.events.break_all()
     }
 
+    /// Ends every open stream, as a server does that stops: over gRPC with code 14, over HTTP with the end of the body; gives
+    /// how many there were.
+    pub fn end_streams(&self) -> usize {
+        self.service.events.end_all()
+    }
+
     /// How many streams of events are open.
     pub fn open_streams(&self) -> usize {
         self.service.events.open()

@@ -167,6 +167,14 @@ impl GrpcStream {
     }
 }
 
+impl GrpcStream {
+    /// The code at the end.
+    pub(crate) async fn status(&mut self) -> i32 {
+        let trailers = self.body.trailers().await.unwrap().unwrap();
+        trailers["grpc-status"].to_str().unwrap().parse().unwrap()
+    }
+}
+
 /// Opens a stream of events.
 pub(crate) async fn grpc_stream(stack: &Stack, method: &str, key: &str, request: &Value) -> GrpcStream {
     let request = serde_json::from_value::<ttn_auth::proto::stack::StreamEventsRequest>(request.clone());
