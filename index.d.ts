@@ -1367,6 +1367,11 @@ export declare class SandboxStack {
   emit(appId: string, event?: Record<string, unknown>): number
   /** Breaks every open stream off, as a lost connection does; returns how many there were. */
   breakStreams(): number
+  /**
+   * Ends every open stream, as a server does that stops: over gRPC with code 14, over HTTP with the end of the body;
+   * returns how many there were.
+   */
+  endStreams(): number
   /** So many calls a minute of each method for each token from now on; `false`, the default, is no limit. */
   setRateLimit(limit: number | false): void
   /** Sets its clock so many seconds ahead; behind, if negative; right, with 0. */
