@@ -21,7 +21,7 @@ const isKept = (body) =>
   body instanceof FormData
 
 /** A Request of whichever fetch. */
-const isRequest = (input) => typeof input === 'object' && input !== null && typeof input.clone === 'function' && typeof input.url === 'string'
+const isRequest = (input) => typeof input?.clone === 'function' && typeof input.url === 'string'
 
 /** What is asked for, ready to be asked for more than once. */
 function readRequest(input, init = {}) {

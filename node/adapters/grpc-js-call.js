@@ -43,7 +43,9 @@ function addresses(call) {
 function textOf(...sets) {
   const all = {}
   for (const metadata of sets) {
-    for (const [name, value] of Object.entries(metadata?.getMap() ?? {})) all[name] = Buffer.isBuffer(value) ? value.toString('base64') : value
+    for (const [name, value] of Object.entries(metadata?.getMap() ?? {})) {
+      all[name] = Buffer.isBuffer(value) ? value.toString('base64') : value
+    }
   }
   return all
 }

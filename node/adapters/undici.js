@@ -32,7 +32,8 @@ function pairsOf(headers) {
 /** The same headers with these in place of what is there under their names. */
 function withHeaders(headers, ours) {
   const others = pairsOf(headers).filter(([name]) => !Object.hasOwn(ours, name.toLowerCase()))
-  return [...others, ...Object.entries(ours)].flatMap(([name, value]) => (Array.isArray(value) ? value.flatMap((each) => [name, each]) : [name, value]))
+  // One after the other: the form that every version takes.
+  return [...others, ...Object.entries(ours)].flatMap(([name, value]) => [value].flat().flatMap((each) => [name, each]))
 }
 
 /** An interceptor for `compose`. */

@@ -14,10 +14,10 @@ const FILES = {
   'examples/node-red/': 'ttn-auth-headers.json ttn-credentials.json ttn-guard.json ttn-request.json',
   'node/':
     'bridge.js bulk.js check.js claims.js cli.js error.js express.js fastify.js flat.js grpc-server.js guard.js hooks.js index.js load.js ' +
-    'no-addon.js platform.js presented.js request.js seen.js',
+    'no-addon.js platform.js presented.js request.js seen.js stack.js',
   'node/adapters/':
-    'auth.d.ts auth.js codes.js connect-error.js connect-transport.js connect.d.ts connect.js fetch.js grpc-js-call.js grpc-js.d.ts ' +
-    'grpc-js.js http.js undici-request.js undici.d.ts undici.js',
+    'auth.d.ts auth.js codes.js connect-error.js connect-transport.js connect.d.mts connect.d.ts connect.js connect.mjs fetch.js ' +
+    'grpc-js-call.js grpc-js.d.ts grpc-js.js http.js undici-request.js undici.d.ts undici.js',
   'node/cli/':
     'account.js arguments.js check.js exchange.js findings.js inspect.js limit.js output.js prepare.js sandbox.js secret.js span.js ' +
     'token.js',

@@ -27,7 +27,9 @@ test('are-the-types-wrong', () => {
   assert.equal(status, 0, stdout + stderr)
   const { analysis, problems } = JSON.parse(stdout)
   assert.deepEqual(problems, {})
-  const { resolutions } = analysis.entrypoints['.']
-  assert.deepEqual(Object.keys(resolutions), ['node10', 'node16-cjs', 'node16-esm', 'bundler'])
-  for (const [kind, { resolution }] of Object.entries(resolutions)) assert.ok(resolution?.isTypeScript, kind)
+  for (const name of ['.', './connect', './grpc-js', './undici']) {
+    const { resolutions } = analysis.entrypoints[name]
+    assert.deepEqual(Object.keys(resolutions), ['node10', 'node16-cjs', 'node16-esm', 'bundler'])
+    for (const [kind, { resolution }] of Object.entries(resolutions)) assert.ok(resolution?.isTypeScript, `${name}, ${kind}`)
+  }
 })

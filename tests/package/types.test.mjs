@@ -18,10 +18,10 @@ const project = realpathSync(mkdtempSync(join(root, '.cache', 'typed-')))
 after(() => rmSync(project, { recursive: true, force: true }))
 const declared = join(project, 'node_modules', NAME, 'index.d.ts')
 
-const [USAGE, GUARD, REQUIRE] = ['usage.mts', 'guard.mts', 'require.cts']
+const [USAGE, GUARD, REQUIRE, ADAPTERS] = ['usage.mts', 'guard.mts', 'require.cts', 'adapters.mts']
 before(async () => {
   copyInstalled((await packed()).project, project)
-  for (const name of [USAGE, GUARD, REQUIRE]) copyFileSync(join(root, 'tests', 'types', name), join(project, name))
+  for (const name of [USAGE, GUARD, REQUIRE, ADAPTERS]) copyFileSync(join(root, 'tests', 'types', name), join(project, name))
 })
 
 /** Compiles, and checks that the installed types are the ones that were read. */
@@ -48,6 +48,8 @@ for (const [name, options, files] of [
   ['bundler', BUNDLER, [USAGE, GUARD]],
 ]) {
   test(`TypeScript 7, ${name}`, () => compiles(newest, options, files))
+  // What the libraries' own types leave out is theirs.
+  test(`TypeScript 7, ${name}: the adapters`, () => compiles(newest, { ...options, skipLibCheck: true }, [ADAPTERS]))
 }
 
 const OLD = '5.9.3'

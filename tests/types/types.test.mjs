@@ -39,19 +39,30 @@ for (const skipLibCheck of [false, true]) {
   })
 }
 
-test('@types/node is asked for, not imposed', () => {
-  const { peerDependencies, peerDependenciesMeta } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  assert.deepEqual([Object.keys(peerDependencies), peerDependenciesMeta], [['@types/node'], { '@types/node': { optional: true } }])
+test('the adapters, with the types of what they are for', () => {
+  // What these libraries' own types leave out is theirs.
+  assert.deepEqual(compile('adapters', { ...NODE16, skipLibCheck: true }, [join(here, 'adapters.mts')]), { stdout: '', status: 0 })
 })
 
-for (const name of ['usage.mts', 'guard.mts']) {
+test('the types of the adapter for Connect are the same for ESM and CommonJS, as those of Connect are', () => {
+  const text = (name) => readFileSync(join(root, 'node', 'adapters', name), 'utf8')
+  assert.equal(text('connect.d.mts'), text('connect.d.ts'))
+})
+
+test('what the types and the adapters need is asked for, not imposed', () => {
+  const { peerDependencies, peerDependenciesMeta } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const names = ['@bufbuild/protobuf', '@connectrpc/connect', '@grpc/grpc-js', '@types/node']
+  assert.deepEqual([Object.keys(peerDependencies), peerDependenciesMeta], [names, Object.fromEntries(names.map((name) => [name, { optional: true }]))])
+})
+
+for (const name of ['usage.mts', 'guard.mts', 'adapters.mts']) {
   test(`every wrong line of ${name} is refused for a reason of its own`, () => {
     const text = readFileSync(join(here, name), 'utf8')
     const expected = text.match(/^ *\/\/ @ts-expect-error/gm).length
     const bare = join(root, '.cache', 'types', `bare-${name}`)
     mkdirSync(join(root, '.cache', 'types'), { recursive: true })
     writeFileSync(bare, text.replaceAll('@ts-expect-error', ''))
-    const { stdout } = compile('bare', NODE16, [bare])
+    const { stdout } = compile('bare', { ...NODE16, skipLibCheck: name === 'adapters.mts' }, [bare])
     rmSync(bare)
     assert.equal(stdout.match(/error TS\d+/g).length, expected, stdout)
   })
@@ -61,7 +72,8 @@ test('the types need no framework', () => {
   const imported = [...readFileSync(join(root, 'index.d.ts'), 'utf8').matchAll(/from '([^']+)'/g)].map(([, name]) => name)
   assert.deepEqual(imported, ['node:http'])
   const { dependencies = {}, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  for (const name of ['express', 'fastify', '@grpc/grpc-js']) assert.ok(!(name in dependencies || name in peerDependencies), name)
+  for (const name of ['express', 'fastify']) assert.ok(!(name in dependencies || name in peerDependencies), name)
+  assert.deepEqual(dependencies, {})
 })
 
 test('no type is any, and object only where every object is right', () => {
