@@ -140,8 +140,13 @@ impl AuthLayer {
         let idempotent = self.carrier == Carrier::AuthorizationHeader && parts.method.is_idempotent();
         let given = parts.extensions.get::<CallOptions>().cloned();
         let mut call = self.auth.begin(&given.unwrap_or_default().idempotent_unless_set(idempotent));
+        // What the last attempt got: there may be no other credentials to try.
+        let mut last = None;
         loop {
-            let attempt = call.next().await?;
+            let attempt = match call.next().await {
+                Ok(attempt) => attempt,
+                Err(error) => return last.unwrap_or_else(|| Err(error.into())),
+            };
             let (sent, again) = body.repeat();
             let mut request = Request::from_parts(parts.clone(), sent);
             if let Some(credentials) = &attempt.credentials {
@@ -167,7 +172,7 @@ impl AuthLayer {
             if call.failed(failure).await.is_err() {
                 return outcome;
             }
-            body = next;
+            (last, body) = (Some(outcome), next);
             std::future::poll_fn(|context| inner.poll_ready(context)).await.map_err(Into::into)?;
         }
     }

@@ -17,7 +17,7 @@
 //! ```
 
 use bytes::{Bytes, BytesMut};
-use http::{Extensions, StatusCode};
+use http::Extensions;
 use reqwest::{Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{Error as MiddlewareError, Middleware, Next};
 
@@ -57,8 +57,13 @@ impl Middleware for AuthMiddleware {
         let mut options = extensions.get::<CallOptions>().cloned().unwrap_or_default();
         options.timeout = options.timeout.or(request.timeout().copied());
         let mut call = self.auth.begin(&options.idempotent_unless_set(request.method().is_idempotent()));
+        // What the last attempt got: there may be no other credentials to try.
+        let mut last = None;
         loop {
-            let attempt = call.next().await.map_err(MiddlewareError::middleware)?;
+            let attempt = match call.next().await {
+                Ok(attempt) => attempt,
+                Err(error) => return ended(last, error),
+            };
             if let Some(credentials) = &attempt.credentials {
                 let inserted = Carrier::AuthorizationHeader.insert(credentials, request.headers_mut());
                 inserted.map_err(MiddlewareError::middleware)?;
@@ -82,22 +87,32 @@ impl Middleware for AuthMiddleware {
                     (None, Err(MiddlewareError::middleware(error)))
                 }
             };
-            let ended = match (failure, &again) {
+            let end = match (failure, &again) {
                 (Some(failure), Some(_)) => call.failed(failure).await,
                 (Some(failure), None) => Err(call.gave_up(failure)),
                 (None, _) => call.timed_out().await,
             };
-            match (ended, again) {
-                (Ok(()), Some(again)) => request = again,
-                (Err(error), _) => {
-                    return outcome.map(|mut response: Response| {
-                        response.extensions_mut().insert(error);
-                        response
-                    });
-                }
+            match (end, again) {
+                (Ok(()), Some(again)) => (last, request) = (Some(outcome), again),
+                (Err(error), _) => return ended(Some(outcome), error),
                 (Ok(()), None) => return outcome,
             }
         }
+    }
+}
+
+/// What the last attempt got, with what it means; or what it means alone.
+fn ended(
+    last: Option<reqwest_middleware::Result<Response>>,
+    error: Error,
+) -> reqwest_middleware::Result<Response> {
+    match last {
+        Some(Ok(mut response)) => {
+            response.extensions_mut().insert(error);
+            Ok(response)
+        }
+        Some(Err(last)) => Err(last),
+        None => Err(MiddlewareError::middleware(error)),
     }
 }
 
@@ -120,7 +135,7 @@ async fn refusal(mut response: Response) -> reqwest_middleware::Result<(Failure,
     }
     let mut again = again.body(body.clone()).map_err(MiddlewareError::middleware)?;
     *again.headers_mut() = headers.clone();
-    Ok((Failure::Http { status: StatusCode::from(status), headers, body }, again.into()))
+    Ok((Failure::Http { status: status, headers, body }, again.into()))
 }
 
 /// What the error of a request that got no answer means.
