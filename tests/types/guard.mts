@@ -44,7 +44,7 @@ export async function direct(request: globalThis.Request): Promise<Claims> {
   const asked: AuthenticateOptions = { carrier: 'header', appId: 'a', right: 'messages:up:r' }
   const claims = await authenticator.authenticate(request.headers, asked)
   same<typeof claims, Claims>(true)
-  same<typeof claims.kind, 'bearer-token' | 'access-key'>(true)
+  same<typeof claims.kind, 'bearer-token' | 'access-key' | 'api-key'>(true)
   same<typeof claims.expiresAt, Date | undefined>(true)
   same<typeof claims.apps, Record<string, string[]>>(true)
   same<ReturnType<typeof authenticator.allows>, boolean>(true)

@@ -34,7 +34,7 @@ export async function right(signal: AbortSignal): Promise<void> {
   same<typeof version, string>(true)
   const credentials = Credentials.parse('ttn-account-v2.x')
   same<typeof credentials, Credentials>(true)
-  same<typeof credentials.kind, 'bearer-token' | 'access-key'>(true)
+  same<typeof credentials.kind, 'bearer-token' | 'access-key' | 'api-key'>(true)
   same<ReturnType<Credentials['headers']>, { authorization: string }>(true)
   same<ReturnType<Credentials['metadata']>, Record<string, string>>(true)
   same<ReturnType<Credentials['describe']>, CredentialsDescription>(true)
