@@ -14,6 +14,7 @@ mod gateway;
 mod grpc;
 mod headers;
 mod ids;
+mod keys;
 mod login;
 mod mask;
 mod oauth;

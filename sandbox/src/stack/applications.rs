@@ -4,23 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::stack::caller::{Caller, SERVER, STORE, describe};
-use crate::stack::error::{Refusal, invalid, known, plain};
+use crate::stack::caller::{Caller, SERVER, STORE};
+use crate::stack::error::{Refusal, invalid, known};
 use crate::stack::ids;
 use crate::stack::mask;
 use crate::stack::page::Orders;
-use crate::stack::rights::{Rights, right};
+use crate::stack::rights::Rights;
 use crate::stack::service::Answer;
-use crate::stack::state::{ApiKey, Application, Entity, Fields, State};
+use crate::stack::state::{Application, Entity, Fields, State};
 use crate::stack::time;
-use crate::stack::token::{self, TokenType};
 
 pub(crate) const LIST: Orders =
     Orders { request: "ListApplicationsRequest", fields: &["application_id", "name", "created_at"] };
-pub(crate) const LIST_KEYS: Orders = Orders {
-    request: "ListApplicationAPIKeysRequest",
-    fields: &["api_key_id", "name", "created_at", "expires_at"],
-};
 
 type Result<T = Answer> = std::result::Result<T, Refusal>;
 
@@ -199,60 +194,4 @@ pub(crate) fn rights(state: &State, caller: &Caller, request: &Value) -> Result 
     let id = ids::application(request)?;
     let rights = caller.rights_of(state, id, false);
     Ok(if rights.is_empty() { json!({}) } else { json!({ "rights": rights.json() }) }.into())
-}
-
-pub(crate) fn create_key(
-    state: &mut State,
-    caller: &Caller,
-    request: &Value,
-    now: std::time::SystemTime,
-) -> Result {
-    const NAME: &str = "CreateApplicationAPIKeyRequest";
-    let id = ids::application_in(request, NAME, "application_ids")?;
-    let names: Vec<&str> =
-        request["rights"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if names.is_empty() {
-        return Err(invalid(NAME, "rights", "value must contain at least 1 item(s)"));
-    }
-    if let Some(odd) = names.iter().find(|name| right(name).is_none()) {
-        return Err(plain(3, format!("unmarshal error: unknown value for enum: {odd:?}")));
-    }
-    let expires_at = request["expires_at"].as_str().and_then(time::read);
-    if expires_at.is_some_and(|expires| expires <= now) {
-        return Err(invalid(NAME, "expires_at", "value must be greater than now"));
-    }
-    caller.require(state, id, &["RIGHT_APPLICATION_SETTINGS_API_KEYS"])?;
-    let rights = Rights::of(names);
-    caller.require_all(state, id, &rights)?;
-    let broken = |e: ttn_auth::Error| crate::stack::error::unknown(13, e.message());
-    let (key_id, secret) = (token::fresh_id().map_err(broken)?, token::fresh_secret().map_err(broken)?);
-    let key = ApiKey {
-        id: key_id.clone(),
-        secret: ttn_auth::Secret::new(secret.as_str()),
-        name: request["name"].as_str().unwrap_or_default().to_owned(),
-        entity: Entity::Application(id.to_owned()),
-        rights,
-        created_at: now,
-        updated_at: now,
-        expires_at,
-    };
-    let mut answer = describe(&key);
-    // Shown once.
-    answer["key"] = token::join(TokenType::ApiKey, &key_id, &secret).into();
-    state.keys.insert(key_id, key);
-    Ok(answer.into())
-}
-
-pub(crate) fn list_keys(state: &State, caller: &Caller, request: &Value) -> Result {
-    let id = ids::application_in(request, "ListApplicationAPIKeysRequest", "application_ids")?;
-    caller.require(state, id, &["RIGHT_APPLICATION_SETTINGS_API_KEYS"])?;
-    let of = Entity::Application(id.to_owned());
-    let all: Vec<&ApiKey> = state.keys.values().filter(|key| key.entity == of).collect();
-    let page = LIST_KEYS.page(request, all, |key, field| match field {
-        "name" => key.name.clone(),
-        "created_at" => time::sortable(key.created_at),
-        "expires_at" => key.expires_at.map(time::sortable).unwrap_or_default(),
-        _ => key.id.clone(),
-    });
-    Ok(Answer::list("api_keys", page.items.into_iter().map(describe).collect(), page.total))
 }

@@ -45,19 +45,20 @@ pub(crate) fn check(method: Method, message: &Value) -> Result<(), Refusal> {
     codec.map_or(Ok(()), |(_, codec)| (codec.check)(message))
 }
 
-fn known() -> [(Method, Codec); 20] {
+fn known() -> [(Method, Codec); 23] {
     use Method::{
         AsGetDevice, AuthInfo, CreateApplication, CreateDevice, CreateKey, DeleteApplication, DeleteDevice,
-        DeviceByEuis, GetApplication, GetDevice, ListApplications, ListDevices, ListKeys, ListRights,
-        NsGetDevice, PurgeApplication, RestoreApplication, StreamEvents, UpdateApplication, UpdateDevice,
+        DeleteKey, DeviceByEuis, GetApplication, GetDevice, GetKey, ListApplications, ListDevices, ListKeys,
+        ListRights, NsGetDevice, PurgeApplication, RestoreApplication, StreamEvents, UpdateApplication,
+        UpdateDevice, UpdateKey,
     };
     use stack::{
         ApiKey, ApiKeys, Application, ApplicationIdentifiers, Applications, AuthInfoResponse,
         CreateApplicationApiKeyRequest, CreateApplicationRequest, CreateEndDeviceRequest, EndDevice,
-        EndDeviceIdentifiers, EndDevices, Event, GetApplicationRequest,
+        EndDeviceIdentifiers, EndDevices, Event, GetApplicationApiKeyRequest, GetApplicationRequest,
         GetEndDeviceIdentifiersForEuIsRequest, GetEndDeviceRequest, ListApplicationApiKeysRequest,
         ListApplicationsRequest, ListEndDevicesRequest, Rights, StreamEventsRequest,
-        UpdateApplicationRequest, UpdateEndDeviceRequest,
+        UpdateApplicationApiKeyRequest, UpdateApplicationRequest, UpdateEndDeviceRequest,
     };
     [
         (AuthInfo, codec::<Empty, AuthInfoResponse>()),
@@ -71,6 +72,10 @@ fn known() -> [(Method, Codec); 20] {
         (ListRights, codec::<ApplicationIdentifiers, Rights>()),
         (CreateKey, codec::<CreateApplicationApiKeyRequest, ApiKey>()),
         (ListKeys, codec::<ListApplicationApiKeysRequest, ApiKeys>()),
+        (GetKey, codec::<GetApplicationApiKeyRequest, ApiKey>()),
+        (UpdateKey, codec::<UpdateApplicationApiKeyRequest, ApiKey>()),
+        // Its request has the same fields.
+        (DeleteKey, codec::<GetApplicationApiKeyRequest, Empty>()),
         (CreateDevice, codec::<CreateEndDeviceRequest, EndDevice>()),
         (GetDevice, codec::<GetEndDeviceRequest, EndDevice>()),
         (ListDevices, codec::<ListEndDevicesRequest, EndDevices>()),

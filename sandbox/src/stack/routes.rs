@@ -31,7 +31,7 @@ const IN_DEV: [&str; 2] = ["end_device.ids.application_ids.application_id", "end
 const DEV_HERE: [&str; 2] = ["application_ids.application_id", "device_id"];
 const USER: &str = "collaborator.user_ids.user_id";
 
-static ROUTES: [Route; 22] = [
+static ROUTES: [Route; 25] = [
     route(Verb::GET, "auth_info", Method::AuthInfo, &[]),
     route(Verb::GET, "applications", Method::ListApplications, &[]),
     route(Verb::GET, "users/*/applications", Method::ListApplications, &[USER]),
@@ -44,6 +44,9 @@ static ROUTES: [Route; 22] = [
     route(Verb::GET, "applications/*/rights", Method::ListRights, &[APP_HERE]),
     route(Verb::GET, "applications/*/api-keys", Method::ListKeys, &[APP]),
     route(Verb::POST, "applications/*/api-keys", Method::CreateKey, &[APP]),
+    route(Verb::GET, "applications/*/api-keys/*", Method::GetKey, &[APP, "key_id"]),
+    route(Verb::PUT, "applications/*/api-keys/*", Method::UpdateKey, &[APP, "api_key.id"]),
+    route(Verb::DELETE, "applications/*/api-keys/*", Method::DeleteKey, &[APP, "key_id"]),
     route(Verb::GET, "applications/*/devices", Method::ListDevices, &[APP]),
     route(Verb::POST, "applications/*/devices/filter", Method::ListDevices, &[APP]),
     route(Verb::POST, "applications/*/devices", Method::CreateDevice, &[IN_DEV[0]]),

@@ -12,6 +12,7 @@ use crate::stack::error::Refusal;
 use crate::stack::events::Events;
 use crate::stack::faults::Faults;
 use crate::stack::ids;
+use crate::stack::keys;
 use crate::stack::mask;
 use crate::stack::rate::Limits;
 use crate::stack::state::State;
@@ -31,6 +32,9 @@ pub(crate) enum Method {
     ListRights,
     CreateKey,
     ListKeys,
+    GetKey,
+    UpdateKey,
+    DeleteKey,
     CreateDevice,
     GetDevice,
     ListDevices,
@@ -58,6 +62,9 @@ impl Method {
             Self::ListRights => "ApplicationAccess/ListRights",
             Self::CreateKey => "ApplicationAccess/CreateAPIKey",
             Self::ListKeys => "ApplicationAccess/ListAPIKeys",
+            Self::GetKey => "ApplicationAccess/GetAPIKey",
+            Self::UpdateKey => "ApplicationAccess/UpdateAPIKey",
+            Self::DeleteKey => "ApplicationAccess/DeleteAPIKey",
             Self::CreateDevice => "EndDeviceRegistry/Create",
             Self::GetDevice => "EndDeviceRegistry/Get",
             Self::ListDevices => "EndDeviceRegistry/List",
@@ -84,7 +91,7 @@ impl Method {
                 mask::check(request, &mask::DEVICE)?;
                 devices::LIST.check(request)
             }
-            Self::ListKeys => applications::LIST_KEYS.check(request),
+            Self::ListKeys => keys::LIST.check(request),
             _ => Ok(()),
         }
     }
@@ -179,8 +186,11 @@ impl Service {
             Method::RestoreApplication => applications::restore(state, caller, request),
             Method::PurgeApplication => applications::purge(state, caller, request),
             Method::ListRights => applications::rights(state, caller, request),
-            Method::CreateKey => applications::create_key(state, caller, request, now),
-            Method::ListKeys => applications::list_keys(state, caller, request),
+            Method::CreateKey => keys::create(state, caller, request, now),
+            Method::ListKeys => keys::list(state, caller, request),
+            Method::GetKey => keys::get(state, caller, request),
+            Method::UpdateKey => keys::update(state, caller, request, now),
+            Method::DeleteKey => keys::delete(state, caller, request),
             Method::CreateDevice => devices::create(state, caller, request, now),
             Method::GetDevice => devices::get(state, caller, request),
             Method::ListDevices => devices::list(state, caller, request),
