@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { root } from './prepare.mjs'
 
 /** The examples' names, in the order in which they are shown. */
-export const EXAMPLES = ['ttn-request', 'ttn-credentials', 'ttn-auth-headers', 'ttn-guard']
+export const EXAMPLES = ['ttn-request', 'ttn-credentials', 'ttn-auth-headers', 'ttn-guard', 'the-things-stack']
+
+/** Those that are not shown: a sandbox has no MQTT server. */
+export const OTHER_EXAMPLES = ['mqtt']
 
 /** The variable that ttn-credentials and ttn-guard take their key from. */
 const VARIABLE = 'TTN_EXAMPLE_KEY'
@@ -18,6 +21,9 @@ const PLAIN = 'ttn-auth-headers-network'
 
 /** The inject node with the URL that it calls. */
 const URL_PRESS = 'ttn-auth-headers-put-press'
+
+/** The network of The Things Stack. */
+const STACK = 'ttn-stack-network'
 
 const folder = join(root, 'examples', 'node-red')
 
@@ -35,6 +41,7 @@ const wired = example().filter(isWired)
 function addressesOf(node) {
   if (node.type === 'ttn-guard') return { accountServer: node.accountServer }
   if (node.id === URL_PRESS) return { plainAddress: originOf(node) }
+  if (node.id === STACK) return { stackGrpcAddress: node.grpcAddress, stackHttpAddress: node.httpAddress }
   if (node.id === PLAIN) return { grpcAddress: node.grpcAddress, plainAddress: node.httpAddress }
   return { grpcAddress: node.grpcAddress, httpAddress: node.httpAddress }
 }
@@ -43,11 +50,13 @@ const urlOf = (node) => node.props?.find(({ p }) => p === 'url')
 const originOf = (node) => /^https?:\/\/[^/]*/.exec(urlOf(node)?.v)?.[0]
 
 /** Where a sandbox is, as the examples name it. */
-export const placesOf = ({ grpcsAddress, httpsAddress, httpAddress, accountServer }) => ({
+export const placesOf = ({ grpcsAddress, httpsAddress, httpAddress, accountServer, stack }) => ({
   grpcAddress: grpcsAddress,
   httpAddress: httpsAddress,
   plainAddress: httpAddress,
   accountServer,
+  stackGrpcAddress: stack.grpcsAddress,
+  stackHttpAddress: stack.httpsAddress,
 })
 
 /**
@@ -60,7 +69,7 @@ export const placesOf = ({ grpcsAddress, httpsAddress, httpAddress, accountServe
  */
 export function wire(flow, sandbox, before) {
   process.env[VARIABLE] = sandbox.accessKey
-  const { accountServer, grpcAddress, httpAddress, plainAddress } = placesOf(sandbox)
+  const { accountServer, grpcAddress, httpAddress, plainAddress, stackGrpcAddress, stackHttpAddress } = placesOf(sandbox)
   return flow.map((node) => {
     if (!isOurs(node, before)) return node
     if (node.type === 'ttn-guard') return { ...node, accountServer }
@@ -68,6 +77,11 @@ export function wire(flow, sandbox, before) {
       const url = urlOf(node)
       const there = { ...url, v: url.v.replace(originOf(node), plainAddress) }
       return { ...node, props: node.props.map((prop) => (prop === url ? there : prop)) }
+    }
+    if (node.id === STACK) {
+      const { appId, apiKey, ca } = sandbox.stack
+      const at = { cluster: 'own', grpcAddress: stackGrpcAddress, httpAddress: stackHttpAddress }
+      return { ...node, ...at, appId, ca, credentials: { secret: apiKey } }
     }
     return {
       ...node,
@@ -97,13 +111,14 @@ export const others = (flow, before) =>
   flow.filter((node) => isNetwork(node) && wired.some(({ id }) => id === node.id) && !isOurs(node, before))
 
 /**
- * Presses each inject button of the flow that leads to a request, one after the other.
+ * Presses each inject button of the flow that leads to a request for devices, one after the other.
  * @returns {Promise<{credential: string, transport: string, device?: string, error?: string, ms: number}[]>}
  */
 export async function pressAll(RED, flow) {
   const leadsTo = (node, type) => flow.find((other) => other.type === type && other.wires.flat().includes(node.id))
   const rows = []
-  for (const request of flow.filter(({ type }) => type === 'ttn-request' || type === 'http request')) {
+  const reads = ({ type, call }) => (type === 'ttn-request' && call !== 'authInfo') || type === 'http request'
+  for (const request of flow.filter(reads)) {
     const headers = leadsTo(request, 'ttn-auth-headers')
     const button = leadsTo(headers ?? request, 'inject')
     if (!button) continue
@@ -136,11 +151,17 @@ function press(RED, buttonId, requestId, beforeId) {
       if (!event) return
       const { payload } = event.msg
       // To http request, a refusal is an answer as well.
-      ended(payload?.error ? { error: payload.error } : { device: payload?.dev_id, devEui: payload?.lorawan_device?.dev_eui })
+      ended(payload?.error ? { error: payload.error } : deviceOf(payload))
     })
     RED.hooks.add(`onComplete.${label}`, ({ node, error }) => {
       if (error && (node.id === requestId || node.id === beforeId)) ended({ error: error.message })
     })
     RED.nodes.getNode(buttonId).receive()
   })
+}
+
+/** The device that was read: one of V2, or the first of The Things Stack's. */
+function deviceOf(payload) {
+  if (Array.isArray(payload)) return { device: payload[0]?.ids.device_id, devEui: payload[0]?.ids.dev_eui }
+  return { device: payload?.dev_id, devEui: payload?.lorawan_device?.dev_eui }
 }

@@ -86,8 +86,10 @@ async function serve(port, wanted, ended) {
     const { startNodeRed } = await import('./node-red.mjs')
     const nodeRed = await startNodeRed({ userDir, port })
     const foreign = await deploy(nodeRed, userDir, kept, sandbox)
+    const { stack } = sandbox
     console.log(`
 Sandbox   ${sandbox.grpcAddress}  ${sandbox.grpcsAddress}  ${sandbox.httpAddress}  ${sandbox.httpsAddress}
+V3        ${stack.grpcAddress}  ${stack.grpcsAddress}  ${stack.httpAddress}  ${stack.httpsAddress}
 Node-RED  ${nodeRed.url}
 
 Open ${nodeRed.url} and press a button at the left of a flow. The device appears in the debug

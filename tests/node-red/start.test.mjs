@@ -7,13 +7,13 @@ import { constants, networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { EXAMPLES, example, pressAll, read, wire } from '../../scripts/example.mjs'
+import { EXAMPLES, OTHER_EXAMPLES, example, pressAll, read, wire } from '../../scripts/example.mjs'
 import { startNodeRed } from '../../scripts/node-red.mjs'
 import { root } from '../../scripts/prepare.mjs'
 import { serving, start } from './command.mjs'
 import { Sandbox, nodeRed as version } from './support.mjs'
 
-test('--once reads the device six times, by http request and through the guard, and ends by itself, leaving nothing behind', async (t) => {
+test('--once reads the device six times, by http request and through the guard, and The Things Stack’s twice, and ends by itself, leaving nothing behind', async (t) => {
   const TMPDIR = mkdtempSync(join(tmpdir(), 'ttn-once-'))
   t.after(() => rmSync(TMPDIR, { recursive: true, force: true }))
   const { closed, stdout } = start(['--once'], { env: { TMPDIR } })
@@ -26,14 +26,17 @@ test('--once reads the device six times, by http request and through the guard, 
   }
   assert.equal(lines.filter((line) => /^http request +HTTP +dev-1 0000000000000001 +\d+ ms$/.test(line)).length, 1, stdout())
   assert.equal(lines.filter((line) => /^guarded flow +HTTP +dev-1 +\d+ ms$/.test(line)).length, 1, stdout())
-  assert.equal(lines.at(-1), '8 of 8 read the device')
+  for (const transport of ['gRPC', 'HTTP']) {
+    assert.equal(lines.filter((line) => new RegExp(`^api key +${transport} +dev1 70B3D57ED000AB01 +\\d+ ms$`).test(line)).length, 1, stdout())
+  }
+  assert.equal(lines.at(-1), '10 of 10 read the device')
   assert.deepEqual(readdirSync(TMPDIR), [])
 })
 
 test('--once is understood without the two dashes of npm too', async () => {
   const { closed, stdout } = start(['start', '--once'], { command: 'npm' })
   assert.deepEqual(await closed, [0, null], stdout())
-  assert.match(stdout(), /8 of 8 read the device$/m)
+  assert.match(stdout(), /10 of 10 read the device$/m)
 })
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -69,7 +72,7 @@ test('serves the editor on 127.0.0.1 and nowhere else, keeps what was deployed, 
   writeFileSync(join(userDir, 'flows.json'), JSON.stringify([...example(), mine]))
   const [{ grpcAddress, httpAddress }] = example().filter(({ type }) => type === 'ttn-credentials')
   const { accountServer } = example().find(({ type }) => type === 'ttn-guard')
-  writeFileSync(join(userDir, 'sandbox.json'), JSON.stringify([{ grpcAddress, httpAddress, plainAddress: httpAddress, accountServer }]))
+  writeFileSync(join(userDir, 'sandbox.json'), JSON.stringify([{ grpcAddress, httpAddress, plainAddress: httpAddress, accountServer, stackGrpcAddress: '', stackHttpAddress: '' }]))
   // The port is taken, so the next free one is used.
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
@@ -132,6 +135,8 @@ test('a row that fails is reported as failed; the server listens on the loopback
       ['bearer-token', 'dev-1'],
       ['http-request', 'invalid access key'],
       ['guarded-flow', 'dev-1'],
+      ['api-key', 'dev1'],
+      ['api-key', 'dev1'],
     ],
   )
 
@@ -140,18 +145,22 @@ test('a row that fails is reported as failed; the server listens on the loopback
   assert.ok(listed.includes('@thingskey/ttn-auth'), JSON.stringify(listed))
   const path = `${nodeRed.url}library/examples/flows/@thingskey/ttn-auth/node-red`
   const names = (await (await fetch(path)).json()).map(({ fn }) => fn)
-  assert.deepEqual(names.toSorted(), EXAMPLES.toSorted())
+  assert.deepEqual(names.toSorted(), [...EXAMPLES, ...OTHER_EXAMPLES].toSorted())
   for (const name of names) assert.deepEqual(await (await fetch(`${path}/${name}`)).json(), read(name))
 })
 
 test('the examples hold no secret and nothing of this machine; their nodes are different ones', () => {
   const all = example().filter(({ type }) => type === 'ttn-credentials')
   // One calls the Node-RED that it is in.
-  const [caller, ...networks] = [all.find(({ id }) => id === 'ttn-guard-caller'), ...all.filter(({ id }) => id !== 'ttn-guard-caller')]
+  const [caller, stack] = ['ttn-guard-caller', 'ttn-stack-network'].map((wanted) => all.find(({ id }) => id === wanted))
+  const networks = all.filter((node) => node !== caller && node !== stack)
+  assert.deepEqual([stack.cluster, stack.grpcAddress, stack.httpAddress, stack.credentials], ['eu1', '', '', undefined])
   assert.deepEqual([caller.httpAddress, caller.grpcAddress, caller.credentials], ['${TTN_EXAMPLE_NODE_RED}', '', undefined])
   assert.deepEqual(networks.map(({ kind, exchange }) => exchange ?? kind).sort(), ['access-key', 'access-key', 'bearer-token', 'here'])
   const guard = example().find(({ type }) => type === 'ttn-guard')
   assert.deepEqual([guard.accountServer, guard.keyDirectory, guard.credentials], ['http://127.0.0.1:8080', '', undefined])
+  const [broker] = read('mqtt').filter(({ type }) => type === 'mqtt-broker')
+  assert.deepEqual(broker.credentials, { user: '${TTN_MQTT_USERNAME}', password: '${TTN_MQTT_PASSWORD}' })
   assert.equal(new Set(example().map(({ id }) => id)).size, example().length)
   for (const network of networks) {
     assert.equal(network.credentials, undefined)

@@ -11,7 +11,7 @@ import { NAME, PLATFORM, packed } from './packed.mjs'
 
 const FILES = {
   '': 'LICENSE README.md index.d.ts package.json',
-  'examples/node-red/': 'ttn-auth-headers.json ttn-credentials.json ttn-guard.json ttn-request.json',
+  'examples/node-red/': 'mqtt.json the-things-stack.json ttn-auth-headers.json ttn-credentials.json ttn-guard.json ttn-request.json',
   'node/':
     'bridge.js bulk.js check.js claims.js cli.js error.js express.js fastify.js flat.js grpc-server.js guard.js hooks.js index.js load.js ' +
     'no-addon.js platform.js presented.js request.js seen.js stack.js',
