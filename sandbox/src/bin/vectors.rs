@@ -1,5 +1,5 @@
-//! `vectors [--authenticator v2|default] FILE`: runs recorded exchanges with a real V2 Handler against the sandbox; or
-//! against the core's authenticator alone, as V2 or as it is by default.
+//! `vectors [--authenticator v2|default] FILE`: runs recorded exchanges with a real V2 Handler, or with a real The Things
+//! Stack, against the sandbox; those of V2 also against the core's authenticator alone, as V2 or as it is by default.
 //!
 //! Prints each difference, the exceptions, for an authenticator how many vectors are its business, and last
 //! `N passed, M failed`. Exits 0 if none failed, 1 if some did, 2 if the file cannot be used.
