@@ -10,7 +10,7 @@ const { Tally } = require('./tally');
 /** How long after an error that does not pass by itself the stream is opened again, in ms: a key may be given the right. */
 const AGAIN = 60_000;
 
-/** The shortest time between two statuses, in ms. */
+/** The shortest time between two statuses of which only what is left of the key is new, in ms. */
 const PACE = 200;
 
 /** What a server says of the stream, first of all (v3/wire.md, section Events). */
@@ -29,9 +29,9 @@ class Events {
   #handlers;
   #tally;
   #closing = new AbortController();
-  #state = { phase: 'connecting' };
+  #state = {};
   #reported;
-  #user = () => this.#show();
+  #user = () => this.#tally.set(() => this.#status());
 
   /**
    * @param RED translates texts with a value in them
@@ -84,8 +84,7 @@ class Events {
 
   /** Says it once, however often it is tried again. */
   #failed(error) {
-    this.#state = { error };
-    this.#show();
+    this.#enter({ error });
     const said = `${error?.code} ${error?.message}`;
     if (said === this.#reported) return;
     this.#reported = said;
@@ -104,18 +103,24 @@ class Events {
   }
 
   #phase(phase) {
-    this.#state = { phase };
-    this.#show();
+    if (phase !== this.#state.phase) this.#enter({ phase });
   }
 
-  #show() {
-    this.#tally.set(() => statusFor(this.#RED, this.#state, this.#network?.state(transportOf(this.#config)).left, this.#appId));
+  /** Shows it at once: a stream that was opened again a moment later was broken all the same. */
+  #enter(state) {
+    this.#state = state;
+    this.#tally.now(this.#status());
+  }
+
+  #status() {
+    return statusFor(this.#RED, this.#state, this.#network?.state(transportOf(this.#config)).left, this.#appId);
   }
 
   /** Ends the stream. Nobody is called any more. */
   close() {
     this.#closing.abort();
     this.#network?.leave(this.#user);
+    this.#network = undefined;
     this.#tally.close();
   }
 }
