@@ -80,10 +80,12 @@ test('no type is any, and object only where every object is right', () => {
   const types = readFileSync(join(root, 'index.d.ts'), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '')
   const vague = types.split('\n').filter((line) => /[:|<(] *(any|object|Function|unknown)\b/.test(line))
   assert.deepEqual(vague.map((line) => line.trim()).sort(), [
+    '[field: string]: unknown',
     'body?: string | ArrayBufferLike | ArrayBufferView | object',
     'cause?: unknown',
     "export type BulkResult<R> = { status: 'fulfilled'; value: R } | { status: 'rejected'; reason: unknown }",
     'readonly cause?: unknown',
+    'stream(request: HttpRequest): AsyncGenerator<unknown, void, undefined>',
   ])
 })
 
