@@ -156,6 +156,7 @@
       const open = parts.addresses && addresses.toArray().some((input) => ttnAuth.isOpen(input.value));
       $('#ttn-insecure').toggle(open || (!stack && !!field('discovery').val()) || field('allowInsecure').is(':checked'));
       $('#ttn-ca').toggle(!field('tls').val() || field('tls').val() === '_ADD_');
+      $('#ttn-network-more-label').text(translate(stack ? 'ttn.label.stack-more' : 'ttn.label.network-more'));
       $('#ttn-secret-label').text(translate('ttn.kind.' + kind));
       field('secret').attr('placeholder', translate('ttn.placeholder.' + (stack && kind === 'bearer-token' ? 'oauth-token' : kind)));
       for (const transport of ['grpc', 'http']) field(transport + 'Address').attr('placeholder', PLACEHOLDERS[stack ? 'stack' : 'v2'][transport]);

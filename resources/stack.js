@@ -56,7 +56,7 @@
     ];
     const all = Array.isArray(rights) ? rights : [];
     const text = rightsText(all);
-    const cut = text.length > 300 ? text.slice(0, 300) + ' …' : text;
+    const cut = text.length > 300 ? text.slice(0, text.lastIndexOf(', ', 300)) + ', …' : text;
     return [
       said.filter(Boolean).join(' · '),
       all.length > 0 ? translate('ttn.claims.rights', { count: all.length, rights: cut }) : translate('ttn.claims.no-rights'),
