@@ -122,8 +122,10 @@ impl Answers {
             _ if self.v2 => message.to_owned(),
             // Why, and at which address, is the operator's business.
             kind if cause(kind) == Cause::CannotTell => CANNOT_TELL.to_owned(),
-            // The account server's own words may not say what they are about.
-            ErrorKind::InvalidKey if !message.contains("access key") => {
+            // The account server's own words may not say what they are about; The Things Stack's do.
+            ErrorKind::InvalidKey
+                if !message.contains("access key") && !message.starts_with("error:pkg/") =>
+            {
                 format!("access key refused: {message}")
             }
             _ => message.to_owned(),

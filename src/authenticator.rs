@@ -3,6 +3,9 @@
 //! The order is a V2 Handler's (wire.md, sections 1 and 4): a token that is present and not empty counts, good or bad;
 //! else a key is exchanged at the account server of its issuer; then the token is verified. What the caller may do is
 //! the next question, see [`Claims::require`].
+//!
+//! Credentials of The Things Stack are told by their form, and only looked at if there is one to ask; their claims are what
+//! it says of them.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use futures_util::FutureExt;
 
 use crate::auth_server::AuthServer;
 use crate::exchange::{ExchangeCache, Found};
+use crate::stack_callers::StackCallers;
 use crate::{
     AppId, AuthenticatorBuilder, Claims, Compat, Error, ErrorKind, Known, Presented, Result, Secret, Verifier,
 };
@@ -46,6 +50,7 @@ const UNKNOWN: i32 = 2;
 #[derive(Debug)]
 pub struct Authenticator {
     pub(crate) servers: Vec<Arc<AuthServer>>,
+    pub(crate) stack: Option<StackCallers>,
     pub(crate) verifier: Verifier,
     pub(crate) cache: ExchangeCache,
     pub(crate) compat: Compat,
@@ -111,12 +116,21 @@ impl Authenticator {
         self.verifier.keys().reload().await
     }
 
-    /// Forgets what access keys were exchanged for: the next call with one asks the account server again.
+    /// Forgets what access keys were exchanged for, and what The Things Stack said: the next call with a key asks again.
     pub fn forget_exchanged(&self) {
         self.cache.clear();
+        if let Some(stack) = &self.stack {
+            stack.clear();
+        }
     }
 
     async fn find(&self, presented: &Presented, app: Option<&AppId>) -> Result<Known> {
+        if let (Some(stack), Some(token)) = (&self.stack, &presented.token)
+            && StackCallers::knows(token)
+        {
+            let claims = stack.claims(token, app).await?;
+            return Ok(Known { claims, key: None, again: false });
+        }
         match presented {
             Presented { token: Some(token), .. } if !token.expose().is_empty() => {
                 self.verifier.know(token).await

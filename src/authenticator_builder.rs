@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::auth_server::AuthServer;
 use crate::exchange::ExchangeCache;
 use crate::exchange_pool::{ExchangePool, SIZE};
-use crate::{AccountServer, Authenticator, Clock, Compat, KeySet, PublicKey, Verifier};
+use crate::stack_callers::StackCallers;
+use crate::{AccountServer, Authenticator, Client, Clock, Compat, KeySet, PublicKey, Verifier};
 
 /// How long a caller waits at most, unless another limit is given: longer than one call to an account server may take (8 s),
 /// so that it is told why.
@@ -20,6 +21,7 @@ const MAX_V2_TOKEN: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub struct AuthenticatorBuilder {
     servers: Vec<(String, AccountServer)>,
+    stack: Option<Client>,
     keys: Vec<(String, Given)>,
     key_directory: Option<PathBuf>,
     max_key_age: Option<Duration>,
@@ -54,6 +56,18 @@ impl AuthenticatorBuilder {
         let issuer = issuer.into();
         self.servers.retain(|(known, _)| *known != issuer);
         self.servers.push((issuer, server));
+        self
+    }
+
+    /// Takes API keys and OAuth access tokens of The Things Stack, too (`Authorization: Bearer NNSXS..`, in gRPC the metadata
+    /// `authorization`): the server that this client calls is asked about them, with the caller's own credential. What it says
+    /// is believed for 30 s, a refusal for 5 s. The client's own credentials are not used.
+    ///
+    /// An application's key has its rights on that application alone. What a user's key, an OAuth token or a session may do with
+    /// an application, the server is asked too. Without an answer nobody is let in.
+    #[must_use]
+    pub fn things_stack(mut self, client: Client) -> Self {
+        self.stack = Some(client);
         self
     }
 
@@ -172,6 +186,7 @@ impl AuthenticatorBuilder {
         });
         Authenticator {
             servers: servers.collect(),
+            stack: self.stack.map(StackCallers::new),
             verifier,
             cache: ExchangeCache::new(compat),
             compat,

@@ -17,6 +17,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
+use crate::stack_secret::StackSecret;
 use crate::{Credentials, Error, ErrorKind, Result, Secret};
 
 const TOKEN: HeaderName = HeaderName::from_static("token");
@@ -124,11 +125,11 @@ impl Carrier {
     pub fn names(self) -> &'static [&'static str] {
         match self {
             Self::AuthorizationHeader => &["authorization", "grpc-metadata-token", "grpc-metadata-key"],
-            Self::GrpcMetadata => &["token", "key"],
+            Self::GrpcMetadata => &["token", "key", "authorization"],
         }
     }
 
-    /// What a request carries, by V2's rules: of a name sent twice the first value counts; a scheme in any letter case,
+    /// What a request carries, by V2's rules, and of the metadata `authorization` only what The Things Stack issued: of a name sent twice the first value counts; a scheme in any letter case,
     /// then exactly one blank; `Authorization` replaces the gateway's own header of the same credential.
     pub fn extract(self, headers: &HeaderMap) -> Presented {
         self.read(|name| headers.get(name))
@@ -142,21 +143,26 @@ impl Carrier {
     fn read<'a>(self, find: impl Fn(HeaderName) -> Option<&'a HeaderValue>) -> Presented {
         let text = |name: HeaderName| find(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let secret = |name| text(name).map(Secret::new);
+        let authorization = text(AUTHORIZATION);
+        let after = |scheme: &str| {
+            // HTTP trims blanks around a value, so an empty credential never follows a scheme.
+            let value = authorization.as_deref()?.trim_matches([' ', '\t']);
+            let (head, rest) = value.split_at_checked(scheme.len())?;
+            head.eq_ignore_ascii_case(scheme).then(|| Secret::new(rest))
+        };
         match self {
-            Self::GrpcMetadata => Presented { token: secret(TOKEN), key: secret(KEY) },
-            Self::AuthorizationHeader => {
-                let authorization = text(AUTHORIZATION);
-                let after = |scheme: &str| {
-                    // HTTP trims blanks around a value, so an empty credential never follows a scheme.
-                    let value = authorization.as_deref()?.trim_matches([' ', '\t']);
-                    let (head, rest) = value.split_at_checked(scheme.len())?;
-                    head.eq_ignore_ascii_case(scheme).then(|| Secret::new(rest))
-                };
-                Presented {
-                    token: after("Bearer ").or_else(|| secret(GATEWAY_TOKEN)),
-                    key: after("Key ").or_else(|| secret(GATEWAY_KEY)),
+            Self::GrpcMetadata => match (secret(TOKEN), secret(KEY)) {
+                // V2 does not look there.
+                (None, None) => {
+                    let is_stacks = |token: &Secret| StackSecret::of(token.expose()).is_some();
+                    Presented { token: after("Bearer ").filter(is_stacks), key: None }
                 }
-            }
+                (token, key) => Presented { token, key },
+            },
+            Self::AuthorizationHeader => Presented {
+                token: after("Bearer ").or_else(|| secret(GATEWAY_TOKEN)),
+                key: after("Key ").or_else(|| secret(GATEWAY_KEY)),
+            },
         }
     }
 }

@@ -216,6 +216,10 @@ mod public_key;
 #[cfg(feature = "server")]
 mod rights;
 #[cfg(feature = "server")]
+mod stack_callers;
+#[cfg(feature = "server")]
+mod stack_claims;
+#[cfg(feature = "server")]
 mod unique;
 #[cfg(feature = "server")]
 mod verified;

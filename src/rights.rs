@@ -1,4 +1,4 @@
-//! What a token can allow: the names of rights (wire.md, section 2).
+//! What a credential can allow: the names of rights (wire.md, section 2; v3/wire.md, section "Proto").
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,7 +45,21 @@ macro_rules! rights {
 }
 
 rights! {
-    /// What one may do with an application.
+    /// What one may do with an application: rights of V2's, and of The Things Stack's by their own names.
+    ///
+    /// A caller with a credential of The Things Stack has a V2 right by those of The Things Stack's that it stands for:
+    ///
+    /// | V2 | The Things Stack, `RIGHT_APPLICATION_..`, all of them |
+    /// |---|---|
+    /// | `settings` | `INFO`, `SETTINGS_BASIC` |
+    /// | `delete` | `DELETE` |
+    /// | `collaborators` | `SETTINGS_COLLABORATORS` |
+    /// | `devices` | `DEVICES_READ`, `DEVICES_WRITE` |
+    /// | `messages:up:r` | `TRAFFIC_READ` |
+    /// | `messages:up:w` | `TRAFFIC_UP_WRITE` |
+    /// | `messages:down:w` | `TRAFFIC_DOWN_WRITE` |
+    ///
+    /// A caller with a V2 token has none of The Things Stack's.
     Right:
     /// Read and change the application's settings.
     Settings "settings",
@@ -61,6 +75,36 @@ rights! {
     WriteUplink "messages:up:w",
     /// Send downlink messages.
     WriteDownlink "messages:down:w",
+    /// The Things Stack: read the application's settings.
+    StackInfo "RIGHT_APPLICATION_INFO",
+    /// The Things Stack: change its settings.
+    StackSettings "RIGHT_APPLICATION_SETTINGS_BASIC",
+    /// The Things Stack: read and change its API keys.
+    StackApiKeys "RIGHT_APPLICATION_SETTINGS_API_KEYS",
+    /// The Things Stack: read and change who else has access.
+    StackCollaborators "RIGHT_APPLICATION_SETTINGS_COLLABORATORS",
+    /// The Things Stack: read and change its packages.
+    StackPackages "RIGHT_APPLICATION_SETTINGS_PACKAGES",
+    /// The Things Stack: delete the application.
+    StackDelete "RIGHT_APPLICATION_DELETE",
+    /// The Things Stack: read devices, without their keys.
+    StackReadDevices "RIGHT_APPLICATION_DEVICES_READ",
+    /// The Things Stack: create, change and delete devices, but for their keys.
+    StackWriteDevices "RIGHT_APPLICATION_DEVICES_WRITE",
+    /// The Things Stack: read devices' keys.
+    StackReadDeviceKeys "RIGHT_APPLICATION_DEVICES_READ_KEYS",
+    /// The Things Stack: change devices' keys.
+    StackWriteDeviceKeys "RIGHT_APPLICATION_DEVICES_WRITE_KEYS",
+    /// The Things Stack: read uplink and downlink messages.
+    StackReadTraffic "RIGHT_APPLICATION_TRAFFIC_READ",
+    /// The Things Stack: send uplink messages, as if a device had.
+    StackWriteUplink "RIGHT_APPLICATION_TRAFFIC_UP_WRITE",
+    /// The Things Stack: send downlink messages.
+    StackWriteDownlink "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE",
+    /// The Things Stack: exchange traffic as an Application Server does.
+    StackLink "RIGHT_APPLICATION_LINK",
+    /// The Things Stack: all rights there are, and will be.
+    StackAll "RIGHT_APPLICATION_ALL",
 }
 
 rights! {
@@ -100,7 +144,9 @@ mod tests {
         }
         let error = "device".parse::<Right>().unwrap_err();
         assert!(
-            error.message().ends_with("devices, messages:up:r, messages:up:w, messages:down:w"),
+            error
+                .message()
+                .contains("devices, messages:up:r, messages:up:w, messages:down:w, RIGHT_APPLICATION_INFO"),
             "{error}"
         );
         assert_eq!("component:delete".parse::<ComponentRight>().unwrap(), ComponentRight::Delete);

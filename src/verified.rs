@@ -27,7 +27,8 @@ type Id = [u8; 32];
 #[derive(Clone, Debug)]
 pub struct Known {
     pub(crate) claims: Arc<Claims>,
-    pub(crate) key: Arc<PublicKey>,
+    /// None of a credential of The Things Stack, which is asked about: of it nothing is remembered elsewhere.
+    pub(crate) key: Option<Arc<PublicKey>>,
     /// It came before.
     pub(crate) again: bool,
 }
@@ -128,7 +129,7 @@ mod tests {
     fn it_is_bounded_and_what_is_used_stays() {
         let pair = rcgen::KeyPair::generate().unwrap();
         let key = Arc::new(PublicKey::from_pem(Algorithm::Es256, &pair.public_key_pem()).unwrap());
-        let mut known = Known { claims: Arc::default(), key, again: false };
+        let mut known = Known { claims: Arc::default(), key: Some(key), again: false };
         let (verified, used) = (Verified::default(), id("used").unwrap());
         verified.add(used, &mut known);
         assert!(!known.is_again() && verified.get(&used).is_none(), "it came once");

@@ -94,7 +94,7 @@ impl Verifier {
             && let Some(known) = self.verified.get(id)
         {
             let current = self.keys.get(&known.claims.issuer).await?;
-            if current.is_some_and(|current| Arc::ptr_eq(&current, &known.key)) {
+            if current.zip(known.key.as_ref()).is_some_and(|(current, key)| Arc::ptr_eq(&current, key)) {
                 self.check_times(&known.claims, (self.clock)()).inspect_err(|_| self.verified.remove(id))?;
                 return Ok(Known { again: true, ..known });
             }
@@ -103,7 +103,7 @@ impl Verifier {
         let token = Jwt::read(token)?;
         let key = self.check_signature(&token).await?;
         self.check_times(&token.claims, (self.clock)())?;
-        let mut known = Known { claims: Arc::new(token.claims), key, again: false };
+        let mut known = Known { claims: Arc::new(token.claims), key: Some(key), again: false };
         if let Some(id) = id {
             self.verified.add(id, &mut known);
         }
@@ -113,9 +113,10 @@ impl Verifier {
     /// How long [`know`](Self::know) would give the same again at once, unless a key changes (which [`KeySet::changes`] counts) or
     /// somebody sets the clock. Not at all if it would not now: the token itself has to be asked about then.
     pub fn good_for(&self, known: &Known) -> Duration {
+        let Some(verified_by) = &known.key else { return Duration::ZERO };
         let Some((key, fresh)) = self.keys.fresh(&known.claims.issuer) else { return Duration::ZERO };
         let now = (self.clock)();
-        if !Arc::ptr_eq(&key, &known.key) || self.check_times(&known.claims, now).is_err() {
+        if !Arc::ptr_eq(&key, verified_by) || self.check_times(&known.claims, now).is_err() {
             return Duration::ZERO;
         }
         let Some(until) = known.claims.expires_at else { return fresh };
