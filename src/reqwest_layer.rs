@@ -135,7 +135,7 @@ async fn refusal(mut response: Response) -> reqwest_middleware::Result<(Failure,
     }
     let mut again = again.body(body.clone()).map_err(MiddlewareError::middleware)?;
     *again.headers_mut() = headers.clone();
-    Ok((Failure::Http { status: status, headers, body }, again.into()))
+    Ok((Failure::Http { status, headers, body }, again.into()))
 }
 
 /// What the error of a request that got no answer means.

@@ -107,6 +107,13 @@ rights! {
     StackAll "RIGHT_APPLICATION_ALL",
 }
 
+impl Right {
+    /// Whether it is a right of The Things Stack's, by its own name.
+    pub fn is_of_the_things_stack(self) -> bool {
+        self.name().starts_with("RIGHT_")
+    }
+}
+
 rights! {
     /// What one may do with a gateway.
     GatewayRight:
