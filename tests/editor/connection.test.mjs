@@ -100,7 +100,7 @@ test('before the first deployment: a preset, a key, and both transports are repo
 test('what is wrong is said before anything is sent, and what a server says by each transport', async () => {
   const { page, sandbox } = editor
   for (const [secret, text] of [
-    ['ttn-account-v2.wrong', /access key refused: invalid access key[^]*Copy the access key again/],
+    ['ttn-account-v2.wrong', /access key refused: invalid access key[^]*Copy the key again/],
     [sandbox.bearerToken, /looks like a bearer token/],
     ['ttn-account-v2.with a blank', /blank|not allowed|character/],
     ['${TTN_TEST_NOT_SET}', /TTN_TEST_NOT_SET takes effect with the deployment[^]*no such variable/],

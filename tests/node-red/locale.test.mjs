@@ -32,7 +32,7 @@ test('a text for every note, and no note that nothing shows', () => {
 test('a status for every kind of error', () => {
   assert.ok(kinds.length > 20)
   const own = ['not-configured', 'connecting', 'requesting', 'requesting-many', 'ok', 'ok-expires', 'expires', 'ok-key-expires', 'key-expires', 'attached', 'file', 'guard',
-    'connected', 'connected-expires', 'reconnecting', 'events-right']
+    'api-key-refused', 'connected', 'connected-expires', 'reconnecting', 'events-right']
   assert.deepEqual(Object.keys(ttn.status).sort(), [...own, ...kinds].sort())
 })
 

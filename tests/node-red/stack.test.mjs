@@ -148,7 +148,7 @@ test('a key without the right, an expired one, an unknown one: each by its name,
   for (const [name, code, status] of [
     ['app2_all', 'AUTH_PERMISSION_DENIED', 'ttn.status.permission-denied'],
     ['app1_expired', 'AUTH_KEY_EXPIRED', 'ttn.status.key-expired'],
-    ['unknown_id', 'AUTH_INVALID_KEY', 'ttn.status.invalid-key'],
+    ['unknown_id', 'AUTH_INVALID_KEY', 'ttn.status.api-key-refused'],
   ]) {
     for (const transport of TRANSPORTS) {
       await loadStack({ transport }, stack.key(name))

@@ -57,8 +57,14 @@ function statusOf(RED, error) {
     return { fill: 'red', shape: 'ring', text };
   }
   if (isFileError(error)) return { fill: 'red', shape: 'ring', text: 'ttn.status.file' };
-  const kind = typeof error?.kind === 'string' ? error.kind : 'internal';
-  return { fill: 'red', shape: NETWORK.has(kind) ? 'ring' : 'dot', text: `ttn.status.${kind}` };
+  const { kind } = Object(error);
+  return { fill: 'red', shape: NETWORK.has(kind) ? 'ring' : 'dot', text: statusKey(Object(error)) };
+}
+
+/** The text of an error's kind. What is refused with details is a key of The Things Stack: V2's errors have none. */
+function statusKey({ kind, details }) {
+  if (typeof kind !== 'string') return 'ttn.status.internal';
+  return kind === 'invalid-key' && details ? 'ttn.status.api-key-refused' : `ttn.status.${kind}`;
 }
 
 /**
@@ -94,8 +100,9 @@ function toReport(error) {
     const { code, key, values, hintKey } = error;
     return { code, key: `ttn.problem.${key}`, values, hintKey };
   }
-  const { code, kind, message, hint } = error instanceof AuthError ? error : new AuthError(String(error?.message ?? error));
-  return { code, key: `ttn.status.${kind}`, message, hint };
+  const known = error instanceof AuthError ? error : new AuthError(String(error?.message ?? error));
+  const { code, message, hint } = known;
+  return { code, key: statusKey(known), message, hint };
 }
 
 module.exports = { Problem, invalid, isFileError, statusOf, toMessageError, toNodeError, toReport };
