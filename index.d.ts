@@ -1231,9 +1231,6 @@ export declare class Credentials {
   mqtt(options?: MqttOptions): { username: string, password: string }
 }
 
-/** Reads what comes piece by piece. Of index.js: `client.events()` and others are made of it. */
-export declare class Reader {}
-
 /**
  * A V2 network on loopback: account server, Handler over gRPC and HTTP with and without TLS, discovery. Everything is
  * real but the radio; it lives in memory, and ends with `stop()` or with the process, which it does not keep alive.

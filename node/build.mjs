@@ -14,6 +14,9 @@ const types = values.out === undefined ? join(root, 'index.d.ts') : join(out, 'i
 /** Classes that only their static functions make: napi writes them as if `new` worked, which throws. */
 const WITHOUT_NEW = ['AuthCall', 'Credentials', 'Sandbox', 'SandboxStack', 'TokenSource']
 
+/** Classes that only index.js meets. */
+const INTERNAL = ['Reader']
+
 // napi takes the types' path from the folder of the addon.
 const napi = join(dirname(createRequire(import.meta.url).resolve('@napi-rs/cli/package.json')), 'dist', 'cli.js')
 const args = ['build', '--platform', '--no-js', '--manifest-path', 'node/Cargo.toml', '--output-dir', out, '--dts', relative(out, types)]
@@ -28,5 +31,10 @@ for (const name of WITHOUT_NEW) {
   const opening = `export declare class ${name} {\n`
   if (!text.includes(opening)) throw new Error(`${types} has no class ${name}`)
   text = text.replace(opening, `${opening}  private constructor()\n`)
+}
+for (const name of INTERNAL) {
+  const declared = new RegExp(`/\\*\\* .* \\*/\nexport declare class ${name} \\{\\}\n\n`)
+  if (!declared.test(text)) throw new Error(`${types} has no class ${name} without methods`)
+  text = text.replace(declared, '')
 }
 writeFileSync(types, text)
