@@ -42,7 +42,7 @@ const IN_CLEAR = {
   'ttn-events': ['name', 'network', 'transport', 'appId', 'devId', 'names'],
   'ttn-auth-headers': ['name', 'network', 'target', 'hosts', 'withCaller'],
   'ttn-guard': [
-    'name', 'right', 'appFrom', 'appId', 'issuer', 'accountServer', 'clientId', 'accountCa', 'keyDirectory', 'timeout', 'outputs',
+    'name', 'network', 'right', 'appFrom', 'appId', 'issuer', 'accountServer', 'clientId', 'accountCa', 'keyDirectory', 'timeout', 'outputs',
   ],
 }
 

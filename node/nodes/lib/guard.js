@@ -9,6 +9,12 @@ const { milliseconds, present } = require('./setting');
 /** What a caller can be asked for on an application (wire.md, section 2). */
 const RIGHTS = ['settings', 'delete', 'collaborators', 'devices', 'messages:up:r', 'messages:up:w', 'messages:down:w'];
 
+/** What of The Things Stack's rights a caller can be asked for, and is told. V2's names stand for them, too. */
+const STACK_RIGHTS = [
+  'INFO', 'SETTINGS_BASIC', 'SETTINGS_API_KEYS', 'SETTINGS_COLLABORATORS', 'SETTINGS_PACKAGES', 'DELETE', 'DEVICES_READ', 'DEVICES_WRITE',
+  'DEVICES_READ_KEYS', 'DEVICES_WRITE_KEYS', 'TRAFFIC_READ', 'TRAFFIC_UP_WRITE', 'TRAFFIC_DOWN_WRITE', 'LINK', 'ALL',
+].map((name) => `RIGHT_APPLICATION_${name}`);
+
 /** The setting for callers who need no right: whoever they are, they are known. */
 const ANY = 'any';
 
@@ -40,7 +46,7 @@ class Guard {
    *
    * @param settings the node's properties
    * @param secrets its password credentials
-   * @param host what Node-RED knows: `path(text)`, where a relative path leads
+   * @param host what Node-RED knows: `path(text)`, where a relative path leads; `node(id)`, another config node
    * @param most how many callers may wait at once
    */
   constructor(settings, secrets, host, most = WAITING) {
@@ -70,11 +76,11 @@ class Guard {
     const headers = takeCredentials(msg.req);
     if (this.#fault) throw this.#fault;
     if (this.#closed) throw refusal(new Problem('AUTH_CANCELLED', 'closed'));
-    const { authenticator, right, fixed } = this.#rule;
+    const { authenticator, rights, right, fixed } = this.#rule;
     const appId = fixed ? fixed.appId : fromPath(msg.req);
     try {
       const claims = await this.#untilClosed(authenticator.authenticate(headers, right ? { appId, right } : { appId }));
-      return authOf(authenticator, claims, appId);
+      return authOf(authenticator, claims, appId, rights);
     } catch (error) {
       // Nothing that a caller sends is an invalid argument then.
       if (fixed?.appId && error?.code === 'AUTH_INVALID_ARGUMENT') throw invalid('guard-app-form', { name: appId }, error);
@@ -108,9 +114,14 @@ const refusal = (problem) => Object.assign(problem, { answer: UNABLE });
 
 /** What the settings say. */
 function ruleOf(settings, secrets, host) {
+  const stack = stackOf(settings, host);
+  const rights = stack ? STACK_RIGHTS : RIGHTS;
   // A setting that is missing asks for nothing as well: it must not open the door.
-  if (settings.right !== ANY && !RIGHTS.includes(settings.right)) throw invalid('right');
+  if (settings.right !== ANY && ![...RIGHTS, ...rights].includes(settings.right)) throw invalid('right');
   const right = settings.right === ANY ? undefined : settings.right;
+  const timeout = milliseconds(settings.timeout);
+  const fixed = settings.appFrom === 'fixed' ? fixedApp(settings, right) : undefined;
+  if (stack) return { authenticator: new Authenticator({ stack, timeout }), rights, right, fixed };
   const client = pair(settings.clientId, secrets.clientSecret);
   if (!client) throw invalid('client-both');
   const [clientId, clientSecret] = client;
@@ -125,9 +136,17 @@ function ruleOf(settings, secrets, host) {
       },
     },
     keyDirectory: keyDirectory && host.path(keyDirectory),
-    timeout: milliseconds(settings.timeout),
+    timeout,
   });
-  return { authenticator, right, fixed: settings.appFrom === 'fixed' ? fixedApp(settings, right) : undefined };
+  return { authenticator, rights, right, fixed };
+}
+
+/** Who is asked about callers of The Things Stack; undefined for V2's, whose account server the guard names itself. */
+function stackOf(settings, host) {
+  if (!settings.network) return undefined;
+  const network = host.node(settings.network)?.network;
+  if (!network) throw new Problem('AUTH_MISSING_CREDENTIALS', 'not-configured');
+  return network.isStack ? network.identityServer() : undefined;
 }
 
 /** The one application for all callers, or none: a token is known without one, a key is not. */
@@ -145,10 +164,10 @@ function fromPath({ params }) {
 }
 
 /** What the flow is told of whoever passes. A right counts only as the core counts it, scope included. */
-function authOf(authenticator, claims, appId) {
+function authOf(authenticator, claims, appId, rights) {
   const { kind, subject, expiresAt } = claims;
   const auth = { kind, subject };
-  if (appId) Object.assign(auth, { app_id: appId, rights: RIGHTS.filter((right) => authenticator.allows(claims, appId, right)) });
+  if (appId) Object.assign(auth, { app_id: appId, rights: rights.filter((right) => authenticator.allows(claims, appId, right)) });
   if (expiresAt) auth.expires_at = expiresAt.toISOString();
   return auth;
 }

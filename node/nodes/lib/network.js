@@ -122,6 +122,13 @@ class Network {
     }
   }
 
+  /** The Things Stack's server that knows whose a credential is, for who lets callers in. Throws a `Problem` if none is entered. */
+  identityServer() {
+    const at = (transport) => this.#address(this.#way(transport, true));
+    const hasGrpc = clusterOf(this.#settings) || present(this.#settings.grpcAddress);
+    return { address: at(hasGrpc ? 'grpc' : 'http'), ca: this.#certificates(), allowInsecure: this.#settings.allowInsecure === true };
+  }
+
   /** Throws if no credential may be sent to this address; connects to nothing. */
   admit(address) {
     new Client({ address, allowInsecure: this.#settings.allowInsecure === true }).close();
