@@ -80,12 +80,16 @@ for (const [way, connect] of Object.entries(WAYS)) {
     const host = await serve(t, (router) =>
       router.service(ApplicationManager, {
         getDevice(_, { requestHeader }) {
-          throw new ConnectError(`no: ${requestHeader.get('token')}`, Code.PermissionDenied)
+          const details = [{ desc: ApplicationManager.method.getDevice.input, value: DEVICE }]
+          throw new ConnectError(`no: ${requestHeader.get('token')}`, Code.PermissionDenied, undefined, details)
         },
       }),
     )
     await assert.rejects(connect(t, Credentials.bearerToken(SECRET), `grpc://${host}`).getDevice(DEVICE), (error) => {
       assert.equal(error.rawMessage, 'no: <redacted>')
+      // Where gRPC has it once more, in bytes. The details are read already.
+      assert.equal(error.metadata.get('grpc-status-details-bin'), null)
+      if (way === 'interceptor') assert.equal(error.findDetails(ApplicationManager.method.getDevice.input)[0].devId, 'dev-1')
       return caused(error, 'AUTH_PERMISSION_DENIED', SECRET)
     })
   })

@@ -11,7 +11,10 @@ import * as imported from '@thingskey/ttn-auth'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const required = createRequire(import.meta.url)('@thingskey/ttn-auth')
 const types = readFileSync(join(root, 'index.d.ts'), 'utf8')
-const NAMES = ['AuthCall', 'AuthError', 'Authenticator', 'CallAuth', 'Client', 'Credentials', 'Sandbox', 'SandboxStack', 'TokenSource', 'bulk', 'version']
+const NAMES = ['AuthCall', 'AuthError', 'Authenticator', 'CallAuth', 'Client', 'Credentials', 'Sandbox', 'SandboxStack', 'TokenSource', 'authFetch', 'bulk', 'version']
+
+/** What stack.js makes `applications`, `endDevices`, `events` and `stream` of. */
+const INTERNAL = ['openEvents', 'openLines', 'openStream', 'registryCall', 'registryList']
 
 test('require and import give the same', () => {
   assert.deepEqual(Object.keys(required).sort(), NAMES)
@@ -31,10 +34,13 @@ test('what index.d.ts declares exists, and what exists is declared', () => {
       else assert.equal(typeof Class.prototype[member], 'function', `${name}.${member}`)
     }
     // What JavaScript adds to a class of the addon is declared beside it.
-    const [, added = ''] = new RegExp(`^export interface ${name} \\{\\n([\\s\\S]*?)^\\}`, 'm').exec(types) ?? []
+    const added = [...types.matchAll(new RegExp(`^export interface ${name} \\{\\n([\\s\\S]*?)^\\}`, 'gm'))].map(([, body]) => body).join('')
     const methods = [...added.matchAll(/^ {2}(\w+)[<(]/gm)].map(([, member]) => member)
+    const getters = [...added.matchAll(/^ {2}readonly (\w+):/gm)].map(([, member]) => member)
+    for (const member of getters) assert.ok(Object.getOwnPropertyDescriptor(Class.prototype, member).get, `${name}.${member}`)
     for (const member of methods) assert.equal(typeof Class.prototype[member], 'function', `${name}.${member}`)
-    const shown = new Set(members.map(([, , member]) => member).concat(methods)).add('constructor').add('toJSON').add('name')
+    const shown = new Set(members.map(([, , member]) => member).concat(methods, getters)).add('constructor').add('toJSON').add('name')
+    if (name === 'Client') for (const internal of INTERNAL) shown.add(internal)
     for (const member of Object.getOwnPropertyNames(Class.prototype)) assert.ok(shown.has(member), `${name}.${member} is not declared`)
   }
 })
