@@ -59,7 +59,7 @@ fn by_name(namespace: &str, name: &str) -> Option<ErrorKind> {
         ("pkg/identityserver", "api_key_not_found") => ErrorKind::InvalidKey,
         ("pkg/identityserver", "api_key_expired") => ErrorKind::KeyExpired,
         ("pkg/identityserver", "token_expired") => ErrorKind::TokenExpired,
-        ("pkg/auth", "token") => ErrorKind::InvalidToken,
+        ("pkg/auth" | "pkg/oauth", "token") => ErrorKind::InvalidToken,
         _ => return None,
     })
 }

@@ -108,3 +108,68 @@ fn the_same_cause_has_the_same_kind_over_both_transports() {
         assert_eq!(http(status, &HeaderMap::new(), body.as_bytes()).kind(), kind, "{body}");
     }
 }
+
+/// Every recorded refusal of The Things Stack: where it came from, and what our client makes of it.
+fn recorded() -> Vec<(String, bool, Error)> {
+    let file: Value = serde_json::from_str(include_str!("../tests/vectors/v3.json")).unwrap();
+    let read = |vector: &Value| {
+        let (name, expect) = (vector["name"].as_str()?.to_owned(), &vector["expect"]);
+        if vector["transport"] == "grpc" {
+            let code = i32::try_from(expect["code_num"].as_i64()?).ok().filter(|code| *code != 0)?;
+            let text = expect["message"].as_str().unwrap_or_default();
+            return Some((name, false, grpc(code, text, &HeaderMap::new(), &HeaderMap::new())));
+        }
+        let status = StatusCode::from_u16(expect["status"].as_u64()?.try_into().ok()?).ok()?;
+        let body = match &expect["body"] {
+            Value::String(text) => text.clone(),
+            body => body.to_string(),
+        };
+        (status.as_u16() >= 300).then(|| (name, true, http(status, &HeaderMap::new(), body.as_bytes())))
+    };
+    file["vectors"].as_array().unwrap().iter().filter_map(read).collect()
+}
+
+#[test]
+fn every_recorded_refusal_of_the_things_stack_has_the_kind_of_its_cause() {
+    use ErrorKind::*;
+    // By the error's name, told by hand; what is not listed must not occur.
+    let kind_of = |name: &str| match name {
+        "unauthenticated" => MissingCredentials,
+        "api_key_not_found" => InvalidKey,
+        "api_key_expired" => KeyExpired,
+        "token_expired" => TokenExpired,
+        "invalid_authorization" | "unsupported_authorization" | "token_not_found" | "token" => InvalidToken,
+        "no_application_rights" | "insufficient_application_rights" | "no_user_rights" => PermissionDenied,
+        "admins_purge_applications" | "unauthorized_client" | "invalid_csrf_token" => PermissionDenied,
+        "application_not_found" | "end_device_not_found" | "not_found" | "client_not_found" => NotFound,
+        "access_token_not_found" | "authorization_code_not_found" => NotFound,
+        "id_taken" | "end_device_euis_taken" => AlreadyExists,
+        "validation" | "field_mask_paths" | "application_has_devices" => InvalidArgument,
+        "missing_grant_type" | "invalid_grant_type" | "missing_refresh_token" | "missing_client_id" => {
+            InvalidArgument
+        }
+        "missing_client_secret" | "no_refresh_token" => InvalidArgument,
+        // The header cannot be sent at all.
+        "unknown" => Server,
+        other => panic!("{other} is not listed"),
+    };
+    let mut seen = 0;
+    for (vector, is_http, error) in recorded() {
+        let text = error.message().split("; missing: ").next().unwrap();
+        let expected = match the_things_stacks(text) {
+            // The body could not be read; its code is Aborted's.
+            Some((_, "parse")) => continue,
+            Some((_, name)) => kind_of(name),
+            // What the gateway says itself.
+            None if vector.contains("tab_separator") => Server,
+            None if text == "Not Found" || text == "Method Not Allowed" => Unimplemented,
+            None => continue,
+        };
+        assert_eq!(error.kind(), expected, "{vector}: {error:?}");
+        if is_http && the_things_stacks(text).is_some() && error.details().is_none() {
+            panic!("{vector} has no details: {error:?}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 250, "{seen}");
+}

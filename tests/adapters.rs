@@ -63,7 +63,7 @@ where
     A: prost::Message + Default + Send + Sync + 'static,
 {
     let mut grpc = tonic::client::Grpc::new(layer.layer(channel(address)));
-    grpc.ready().await.map_err(|error| tonic::Status::from_error(error.into()))?;
+    grpc.ready().await.map_err(tonic::Status::from_error)?;
     let path = http::uri::PathAndQuery::from_static(method);
     let codec = tonic_prost::ProstCodec::<Q, A>::default();
     let mut request = tonic::Request::new(message);
@@ -208,7 +208,7 @@ async fn reqwest_repeats_what_may_be_repeated_and_sends_a_stream_once() {
     let counted = count.clone();
     let app = axum::Router::new().fallback(any(move || {
         let number = counted.fetch_add(1, Ordering::SeqCst);
-        async move { if number % 2 == 0 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK } }
+        async move { if number.is_multiple_of(2) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK } }
     }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/x", listener.local_addr().unwrap());

@@ -58,6 +58,15 @@ fn arrives(carrier: Carrier, mut headers: HeaderMap, presented: &Presented) {
             if carrier.insert(&credentials, &mut headers).is_err() {
                 continue;
             }
+            if credentials.is_of_the_things_stack() {
+                assert_eq!(headers["authorization"], format!("Bearer {found}"));
+                assert!(
+                    !["token", "key"]
+                        .iter()
+                        .any(|name| carrier.names().contains(name) && headers.contains_key(*name))
+                );
+                continue;
+            }
             let again = carrier.extract(&headers);
             let arrived = match &credentials {
                 Credentials::Token(_) => Presented { token: Some(Secret::new(found)), key: None },
