@@ -216,6 +216,19 @@ test('when a key ends is asked once, and shown', async () => {
   assert.equal(stack.counts.authInfos, before + 1)
 })
 
+test('ttn-auth-headers puts it on headers and on metadata as Bearer, and takes another one off', async () => {
+  const { apiKey, httpAddress } = sandbox().stack
+  const headers = { id: 'request', type: 'ttn-auth-headers', z: 'tab', x: 1, y: 1, network: 'network', hosts: '', withCaller: false, wires: [['out']] }
+  const put = (target) => flow({}, stackNetwork(sandbox())).map((node) => (node.id === 'request' ? { ...headers, target } : node))
+  await load(put('header'), apiKey)
+  assert.equal((await send({ url: `${httpAddress}/api/v3/auth_info` })).out?.headers.authorization, `Bearer ${apiKey}`)
+  await helper.unload()
+  await load(put('metadata'), apiKey)
+  assert.deepEqual((await send({ metadata: { authorization: 'Bearer old', token: 'old', other: 'kept' } })).out?.metadata, { authorization: `Bearer ${apiKey}`, other: 'kept' })
+  const { caught } = await send({ url: 'elsewhere:1', metadata: { authorization: 'Bearer old' } })
+  assert.equal(caught?.metadata?.authorization, undefined)
+})
+
 test('addresses: the public clusters, and which of them has the applications', async () => {
   const made = (settings) => new Network({ network: 'the-things-stack', kind: 'api-key', ...settings }, { secret: sandbox().stack.apiKey }, {})
   const addresses = async (settings, options) => Promise.all(TRANSPORTS.map(async (transport) => (await made(settings).client(transport, options)).address))

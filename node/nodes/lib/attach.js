@@ -10,6 +10,9 @@ const PLACES = {
   metadata: { property: 'metadata', names: native.credentialNames('metadata') },
 };
 
+/** What carries one of The Things Stack, in either place. */
+const STACK = 'authorization';
+
 /** What the core's http request node puts at the end of an answer's headers. */
 const ANSWERED = 'x-node-red-request-node';
 
@@ -47,7 +50,7 @@ function attach(msg, form, carried) {
 /** Takes every credential off a message. */
 function detach(msg) {
   for (const { property, names } of Object.values(PLACES)) {
-    if (isObject(msg[property])) msg[property] = without(msg[property], names);
+    if (isObject(msg[property])) msg[property] = without(msg[property], [...names, STACK]);
   }
 }
 
