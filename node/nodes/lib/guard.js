@@ -121,7 +121,7 @@ function ruleOf(settings, secrets, host) {
   const right = settings.right === ANY ? undefined : settings.right;
   const timeout = milliseconds(settings.timeout);
   const fixed = settings.appFrom === 'fixed' ? fixedApp(settings, right) : undefined;
-  if (stack) return { authenticator: new Authenticator({ stack, timeout }), rights, right, fixed };
+  if (stack) return { authenticator: new Authenticator({ stack: { ...stack, timeout } }), rights, right, fixed };
   const client = pair(settings.clientId, secrets.clientSecret);
   if (!client) throw invalid('client-both');
   const [clientId, clientSecret] = client;
