@@ -1158,8 +1158,6 @@ export declare class Client {
   request(request: HttpRequest): Promise<HttpResponse>
   /** Any gRPC method, `/package.Service/Method`, with its message encoded by the caller. Only for clients over gRPC. */
   unary(method: string, message: Uint8Array, options?: UnaryOptions): Promise<UnaryAnswer>
-
-
 }
 
 /**

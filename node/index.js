@@ -89,7 +89,7 @@ const { Client } = native
 for (const name of ['applications', 'endDevices']) {
   Object.defineProperty(Client.prototype, name, {
     get() {
-      const value = require('./stack.js').registry(this, name)
+      const value = require('./stack.js').registry(native, this, name)
       Object.defineProperty(this, name, { value })
       return value
     },
@@ -97,10 +97,10 @@ for (const name of ['applications', 'endDevices']) {
   })
 }
 method(Client.prototype, 'events', function (request, options) {
-  return require('./stack.js').events(this, request, options)
+  return require('./stack.js').events(native, this, request, options)
 })
 method(Client.prototype, 'stream', function (...given) {
-  return require('./stack.js').stream(this, ...given)
+  return require('./stack.js').stream(native, this, ...given)
 })
 
 const { Authenticator } = native

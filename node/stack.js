@@ -28,10 +28,10 @@ function read(open, signal) {
 }
 
 /** The registry of this name. */
-function registry(client, name) {
-  const call = (method) => (request, options) => client.registryCall(name, method, request, options)
+function registry(native, client, name) {
+  const call = (method) => (request, options) => native.registryCall(client, name, method, request, options)
   return {
-    list: (request = {}, options = {}) => read(() => client.registryList(name, request, options), options.signal),
+    list: (request = {}, options) => read(() => native.registryList(client, name, request, options), options?.signal),
     get: call('get'),
     create: call('create'),
     update: call('update'),
@@ -50,15 +50,15 @@ function reconnecting(onReconnect) {
   }
 }
 
-function events(client, request, options = {}) {
+function events(native, client, request, options) {
   const told = { ...options, onReconnect: reconnecting(options?.onReconnect) }
-  return read(() => client.openEvents(request, told), options?.signal)
+  return read(() => native.openEvents(client, request, told), options?.signal)
 }
 
 /** Over gRPC `(method, message, options)`, over HTTP a request. */
-function stream(client, first, message, options) {
-  if (typeof first !== 'object' || first === null) return read(() => client.openStream(first, message, options), options?.signal)
-  return read(() => client.openLines(first), first.signal)
+function stream(native, client, first, message, options) {
+  if (typeof first !== 'object' || first === null) return read(() => native.openStream(client, first, message, options), options?.signal)
+  return read(() => native.openLines(client, first), first.signal)
 }
 
 module.exports = { events, registry, stream }

@@ -15,61 +15,58 @@ use crate::promise::{Call, promise_answer};
 use crate::reader::Reader;
 use crate::runtime::runtime;
 
-#[napi]
-impl Client {
-    /// A call of a registry by its name, such as `get`.
-    #[napi(catch_unwind, skip_typescript)]
-    pub fn registry_call<'a>(
-        &self,
-        env: &'a Env,
-        registry: String,
-        name: String,
-        request: Unknown<'a>,
-        options: Option<Unknown<'a>>,
-    ) -> napi::Result<Object<'a>> {
-        let prepare = || {
-            let fields = Fields::optional(options, "options")?;
-            let options = call_options(&fields)?;
-            let request = args::json(env, request, "the request")?;
-            let client = (*self.inner).clone();
-            let future = move || async move {
-                let answer = match &*registry {
-                    "applications" => {
-                        client.applications().with_options(options).call(&name, &request, ToJavaScript).await
-                    }
-                    _ => client.end_devices().with_options(options).call(&name, &request, ToJavaScript).await,
-                }?;
-                // An empty message, which is nothing to JavaScript.
-                Ok(if name == "delete" { Answer::Flat(flat_writer::nothing()) } else { answer })
-            };
-            Ok(Call { future, signal: fields.value("signal")? })
-        };
-        promise_answer(env, prepare)
-    }
-
-    /// All of a list.
-    #[napi(catch_unwind, skip_typescript)]
-    pub fn registry_list(
-        &self,
-        env: &Env,
-        registry: String,
-        request: Unknown,
-        options: Option<Unknown>,
-    ) -> napi::Result<Reader> {
-        guard(env, || {
-            let options = call_options(&Fields::optional(options, "options")?)?;
-            let request = args::json(env, request, "the request")?;
-            let _context = runtime()?.enter();
-            Ok(match &*registry {
+/// A call of a registry by its name, such as `get`.
+#[napi(catch_unwind, skip_typescript)]
+pub fn registry_call<'a>(
+    client: &Client,
+    env: &'a Env,
+    registry: String,
+    name: String,
+    request: Unknown<'a>,
+    options: Option<Unknown<'a>>,
+) -> napi::Result<Object<'a>> {
+    let prepare = || {
+        let fields = Fields::optional(options, "options")?;
+        let options = call_options(&fields)?;
+        let request = args::json(env, request, "the request")?;
+        let client = (*client.inner).clone();
+        let future = move || async move {
+            let answer = match &*registry {
                 "applications" => {
-                    let registry = self.inner.applications().with_options(options);
-                    Reader::of_messages(registry.list(from_json(request.as_bytes())?))
+                    client.applications().with_options(options).call(&name, &request, ToJavaScript).await
                 }
-                _ => {
-                    let registry = self.inner.end_devices().with_options(options);
-                    Reader::of_messages(registry.list(from_json(request.as_bytes())?))
-                }
-            })
+                _ => client.end_devices().with_options(options).call(&name, &request, ToJavaScript).await,
+            }?;
+            // An empty message, which is nothing to JavaScript.
+            Ok(if name == "delete" { Answer::Flat(flat_writer::nothing()) } else { answer })
+        };
+        Ok(Call { future, signal: fields.value("signal")? })
+    };
+    promise_answer(env, prepare)
+}
+
+/// All of a list.
+#[napi(catch_unwind, skip_typescript)]
+pub fn registry_list(
+    client: &Client,
+    env: &Env,
+    registry: String,
+    request: Unknown,
+    options: Option<Unknown>,
+) -> napi::Result<Reader> {
+    guard(env, || {
+        let options = call_options(&Fields::optional(options, "options")?)?;
+        let request = args::json(env, request, "the request")?;
+        let _context = runtime()?.enter();
+        Ok(match &*registry {
+            "applications" => {
+                let registry = client.inner.applications().with_options(options);
+                Reader::of_messages(registry.list(from_json(request.as_bytes())?))
+            }
+            _ => {
+                let registry = client.inner.end_devices().with_options(options);
+                Reader::of_messages(registry.list(from_json(request.as_bytes())?))
+            }
         })
-    }
+    })
 }

@@ -27,7 +27,7 @@ function compile(name, compilerOptions, files) {
 const NODE16 = { module: 'node16', moduleResolution: 'node16' }
 
 test('right use compiles, wrong use is refused', () => {
-  const files = ['usage.mts', 'guard.mts', 'require.cts'].map((name) => join(here, name))
+  const files = ['usage.mts', 'guard.mts', 'stack.mts', 'require.cts'].map((name) => join(here, name))
   assert.deepEqual(compile('node16', NODE16, files), { stdout: '', status: 0 })
 })
 
@@ -55,7 +55,7 @@ test('what the types and the adapters need is asked for, not imposed', () => {
   assert.deepEqual([Object.keys(peerDependencies), peerDependenciesMeta], [names, Object.fromEntries(names.map((name) => [name, { optional: true }]))])
 })
 
-for (const name of ['usage.mts', 'guard.mts', 'adapters.mts']) {
+for (const name of ['usage.mts', 'guard.mts', 'stack.mts', 'adapters.mts']) {
   test(`every wrong line of ${name} is refused for a reason of its own`, () => {
     const text = readFileSync(join(here, name), 'utf8')
     const expected = text.match(/^ *\/\/ @ts-expect-error/gm).length
