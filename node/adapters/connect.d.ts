@@ -30,8 +30,8 @@ export interface ClientTransport extends Transport {
  * A transport on our native channel: of a client that is there, or of one with these options, which `close()` closes. Its address
  * begins with `grpc://` or `grpcs://`.
  *
- * Unary calls and streams of answers; others end with 12 Unimplemented. Headers whose name ends in `-bin` are base64, as for
- * Connect's own gRPC transport. Errors are `ConnectError`s; their `cause` is an `AuthError`.
+ * Unary calls, and streams of answers, whose headers and trailers are not told; others end with 12 Unimplemented. Headers whose
+ * name ends in `-bin` are base64, as for Connect's own gRPC transport. Errors are `ConnectError`s; their `cause` is an `AuthError`.
  *
  * Throws `AUTH_INVALID_ARGUMENT` for options that are not valid.
  *

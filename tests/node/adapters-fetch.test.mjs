@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { test } from 'node:test'
 
 import { AuthError, CallAuth, Credentials, Sandbox, authFetch } from '@thingskey/ttn-auth'
-import { fetch as undiciFetch } from 'undici-7'
+import { Agent, fetch as undiciFetch } from 'undici-7'
 
 import { V2, closedPort, flaky, giving, withoutSecret } from './adapters-support.mjs'
 import { rejects, withSandbox } from './support.mjs'
@@ -44,6 +44,19 @@ for (const [name, credentials] of Object.entries(V2)) {
     }
   })
 }
+
+test('over TLS, with a certificate for undici to trust', async (t) => {
+  const dispatcher = new Agent({ connect: { ca: sandbox().ca } })
+  t.after(() => dispatcher.destroy())
+  const trusting = (input, init) => undiciFetch(input, { ...init, dispatcher })
+  for (const fetch of [trusting, undefined]) {
+    const give = giving(sandbox().mintToken({ kind: 'badsig' }), sandbox().mintToken())
+    const called = authFetch({ tokenSource: give, fetch, retry: { attempts: 2, baseDelay: 1 } })(`${sandbox().httpsAddress}${PATH}`)
+    if (fetch) assert.deepEqual([(await called).status, give.times], [200, 2])
+    // Without it nothing is sent.
+    else await assert.rejects(called, ({ name, cause }) => name === 'TypeError' && cause.code === 'DEPTH_ZERO_SELF_SIGNED_CERT')
+  }
+})
 
 test('what says no is a response, with its body, address and headers', async () => {
   for (const secret of [sandbox().accessKey, `${sandbox().accessKey}x`, sandbox().mintToken({ kind: 'nodevices' })]) {

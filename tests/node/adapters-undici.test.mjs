@@ -60,6 +60,14 @@ for (const [version, undici] of Object.entries(VERSIONS)) {
     })
   }
 
+  test(`${version}: over TLS`, async (t) => {
+    const { httpsAddress: address, ca, accessKey } = sandbox()
+    const agent = new undici.Agent({ connect: { ca } })
+    t.after(() => agent.destroy())
+    const dispatcher = agent.compose(interceptor({ address, credentials: Credentials.accessKey(accessKey) }))
+    assert.equal((await ask(dispatcher, address + PATH)).status, 200)
+  })
+
   test(`${version}: a Pool and a Client`, async (t) => {
     const { httpAddress: address } = sandbox()
     const credentials = Credentials.accessKey(sandbox().accessKey)
