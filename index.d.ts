@@ -657,16 +657,32 @@ export interface Client {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** What one may do with an application. */
-export type Right = 'settings' | 'delete' | 'collaborators' | 'devices' | 'messages:up:r' | 'messages:up:w' | 'messages:down:w'
+/**
+ * What one may do with an application: V2's rights, and The Things Stack's. With a credential of The Things Stack one has V2's
+ * `settings` by INFO and SETTINGS_BASIC, `delete` by DELETE, `collaborators` by SETTINGS_COLLABORATORS, `devices` by DEVICES_READ
+ * and DEVICES_WRITE, `messages:up:r` by TRAFFIC_READ, `messages:up:w` by TRAFFIC_UP_WRITE, `messages:down:w` by TRAFFIC_DOWN_WRITE.
+ */
+export type Right =
+  | ('settings' | 'delete' | 'collaborators' | 'devices' | 'messages:up:r' | 'messages:up:w' | 'messages:down:w')
+  | `RIGHT_APPLICATION_${'INFO' | 'DELETE' | 'LINK' | 'ALL'}`
+  | `RIGHT_APPLICATION_SETTINGS_${'BASIC' | 'API_KEYS' | 'COLLABORATORS' | 'PACKAGES'}`
+  | `RIGHT_APPLICATION_DEVICES_${'READ' | 'WRITE' | 'READ_KEYS' | 'WRITE_KEYS'}`
+  | `RIGHT_APPLICATION_TRAFFIC_${'READ' | 'UP_WRITE' | 'DOWN_WRITE'}`
 
 /** Options of `new Authenticator`. */
 export interface AuthenticatorOptions {
   /**
    * Whose tokens and keys count, by issuer: the claim `iss`, and what stands before an access key's dot. A text is the account
-   * server's address; `https://id:secret@host` logs in there as an OAuth client. Keys without an issuer go to the first one.
+   * server's address; `https://id:secret@host` logs in there as an OAuth client. Keys without an issuer go to the first one. May be
+   * left out if there is a `stack`.
    */
-  authServers: Record<string, string | AuthServerOptions>
+  authServers?: Record<string, string | AuthServerOptions>
+  /**
+   * Takes API keys and OAuth access tokens of The Things Stack, too: `Authorization: Bearer NNSXS..`, in gRPC the metadata
+   * `authorization`. The server is asked about them, with the caller's own credential; what it says is believed for 30 s, a
+   * refusal for 5 s. Without an answer nobody is let in.
+   */
+  stack?: StackOptions
   /**
    * A folder in which the public keys that account servers tell are kept, so that a server starts while they are down. Default:
    * in memory only.
@@ -691,6 +707,18 @@ export interface AuthenticatorOptions {
    * `unauthenticated`: the same with gRPC 16 for whoever is not known. `v2`: as a V2 Handler, which is HTTP 500 always.
    */
   answers?: 'standard' | 'v2' | 'unauthenticated'
+}
+
+/** The cluster of The Things Stack that is asked about callers. */
+export interface StackOptions {
+  /** `https://` or `grpcs://` with host and port, such as `https://eu1.cloud.thethings.network`. */
+  address: string
+  /** Certificates in PEM, in place of the system's. */
+  ca?: string
+  /** How long a question may take, in milliseconds. Default: 10000. */
+  timeout?: number
+  /** Allows `http://` and `grpc://` to another machine, where anyone between can read callers' keys. */
+  allowInsecure?: boolean
 }
 
 /** One auth server. */

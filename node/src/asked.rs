@@ -65,8 +65,14 @@ impl Asked {
         if let (Some(app), Some(right)) = (&app, self.right) {
             known.claims().require(app, right)?;
         }
-        let is_token = self.presented.token.is_some_and(|token| !token.expose().is_empty());
-        let kind = if is_token { CredentialsKind::BearerToken } else { CredentialsKind::AccessKey };
+        let token = self.presented.token.filter(|token| !token.expose().is_empty());
+        let is_token = token.is_some();
+        let kind = match token {
+            // What is taken of these is The Things Stack's.
+            Some(token) if token.expose().starts_with("NNSXS.") => CredentialsKind::ApiKey,
+            Some(_) => CredentialsKind::BearerToken,
+            None => CredentialsKind::AccessKey,
+        };
         Ok((claims::write(kind, known.claims())?, (is_token && known.is_again()).then_some(known)))
     }
 }

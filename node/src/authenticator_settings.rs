@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use napi::ValueType;
 use ttn_auth::{
-    AccountServer, Answers, Authenticator, AuthenticatorBuilder, Compat, Error, PublicKey, Result,
+    AccountServer, Answers, Authenticator, AuthenticatorBuilder, Client, Compat, Error, PublicKey, Result,
 };
 
 use crate::args::{self, Fields};
 use crate::error::invalid;
 use crate::exchange;
 
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 11] = [
     "allowMissingExpiry",
     "answers",
     "authServers",
@@ -21,8 +21,11 @@ const OPTIONS: [&str; 10] = [
     "maxExchanges",
     "maxKeyAge",
     "maxTokenSize",
+    "stack",
     "timeout",
 ];
+
+const STACK: [&str; 4] = ["address", "allowInsecure", "ca", "timeout"];
 
 const SERVER: [&str; 8] =
     ["address", "bearerToken", "ca", "clientId", "clientSecret", "key", "keyFile", "timeout"];
@@ -35,12 +38,16 @@ pub(crate) fn builder(options: &Fields) -> Result<(AuthenticatorBuilder, Vec<Str
             "authServers are missing, such as { 'ttn-account-v2': 'https://account.thethingsnetwork.org' }",
         )
     };
-    let servers = Fields::required(options.value("authServers")?.ok_or_else(missing)?, "authServers")?;
-    let issuers = servers.names()?;
-    if issuers.is_empty() {
+    let stack = stack(options)?;
+    let servers = Fields::optional(options.value("authServers")?, "authServers")?;
+    let issuers = if options.value("authServers")?.is_some() { servers.names()? } else { Vec::new() };
+    if issuers.is_empty() && stack.is_none() {
         return Err(missing());
     }
     let mut builder = Authenticator::builder();
+    if let Some(client) = stack {
+        builder = builder.things_stack(client);
+    }
     for issuer in &issuers {
         // Which one, because there may be several.
         let named =
@@ -86,6 +93,25 @@ pub(crate) fn answers(options: &Fields) -> Result<Answers> {
         Some("unauthenticated") => Ok(Answers::standard().with_unauthenticated()),
         Some(_) => Err(invalid("answers must be 'standard', 'v2' or 'unauthenticated'")),
     }
+}
+
+/// Who is asked about credentials of The Things Stack.
+fn stack(options: &Fields) -> Result<Option<Client>> {
+    let Some(value) = options.value("stack")? else { return Ok(None) };
+    let settings = Fields::required(value, "stack")?;
+    settings.only(&STACK)?;
+    let address = settings
+        .text("address")?
+        .ok_or_else(|| invalid("stack.address is missing, such as https://eu1.cloud.thethings.network"))?;
+    let mut builder = Client::builder(address);
+    if let Some(ca) = settings.text("ca")? {
+        builder = builder.ca(ca);
+    }
+    if let Some(limit) = settings.millis("timeout")? {
+        builder = builder.timeout(limit);
+    }
+    let client = builder.allow_insecure(settings.flag("allowInsecure")?.unwrap_or_default()).build();
+    client.map(Some).map_err(|error| Error::new(error.kind(), format!("stack: {}", error.message())))
 }
 
 fn at_least_one(options: &Fields, field: &str) -> Result<Option<usize>> {
