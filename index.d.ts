@@ -669,8 +669,12 @@ export type Right =
   | `RIGHT_APPLICATION_DEVICES_${'READ' | 'WRITE' | 'READ_KEYS' | 'WRITE_KEYS'}`
   | `RIGHT_APPLICATION_TRAFFIC_${'READ' | 'UP_WRITE' | 'DOWN_WRITE'}`
 
-/** Options of `new Authenticator`. */
-export interface AuthenticatorOptions {
+/** Options of `new Authenticator`: whose callers there are has to be said. */
+export type AuthenticatorOptions = AuthenticatorSettings &
+  ({ authServers: Record<string, string | AuthServerOptions> } | { stack: StackOptions })
+
+/** What an `Authenticator` can be told. */
+export interface AuthenticatorSettings {
   /**
    * Whose tokens and keys count, by issuer: the claim `iss`, and what stands before an access key's dot. A text is the account
    * server's address; `https://id:secret@host` logs in there as an OAuth client. Keys without an issuer go to the first one. May be
