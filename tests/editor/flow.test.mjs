@@ -50,7 +50,7 @@ test('the secret is masked, and was never sent to the browser', async () => {
   assert.equal(await page.innerText('#ttn-secret-note'), '')
   const { width, height } = page.viewportSize()
   // The whole dialog, without a scroll bar.
-  await page.setViewportSize({ width, height: 860 })
+  await page.setViewportSize({ width, height: 960 })
   await editor.picture('config.png', page.locator('.red-ui-tray').last())
   await page.setViewportSize({ width, height })
   const untranslated = await page.evaluate(() => document.body.innerText.match(/\bttn\.(label|kind|note|call|status)\.\S+/g))
