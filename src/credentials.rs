@@ -55,6 +55,7 @@ impl CredentialsKind {
     }
 
     /// What it is called in a sentence.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub(crate) const fn article(self) -> &'static str {
         match self {
             Self::BearerToken => "a bearer token",

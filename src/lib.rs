@@ -86,6 +86,7 @@ mod stack_value;
 mod store;
 mod store_file;
 mod store_memory;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod supply;
 mod token;
 mod vault;
@@ -166,7 +167,7 @@ mod reserved;
 mod restricted;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod retry;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod retry_after;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod sharing;

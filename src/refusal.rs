@@ -52,6 +52,7 @@ pub(crate) fn http(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Erro
 }
 
 /// A refusal over gRPC, by the `grpc-status` in `end`, which are the trailers if there are any.
+#[cfg_attr(not(feature = "grpc"), allow(dead_code))]
 pub(crate) fn of_grpc(status: &HeaderValue, headers: &HeaderMap, end: &HeaderMap) -> Error {
     let code = status.to_str().ok().and_then(|code| code.parse().ok()).filter(|code| (0..=16).contains(code));
     let text = end.get(GRPC_MESSAGE).map(|text| percent_decode(text.as_bytes()).decode_utf8_lossy());
