@@ -74,7 +74,7 @@
     const addresses = $('#node-config-input-grpcAddress, #node-config-input-httpAddress, #node-config-input-discovery');
     const variables = ttnAuth.variables(node.z, () => update());
 
-    const isShown = (name) => !field(name).parents('.ttn-part, #ttn-ca').toArray().some((part) => part.style.display === 'none');
+    const isShown = (name) => !field(name).parents('.ttn-part, .ttn-of, #ttn-ca').toArray().some((part) => part.style.display === 'none');
     const unsetNote = (note) => (note && note.fine && note.values && variables.isUnset(note.values.name) ? { key: 'variable-unset', values: note.values } : note);
 
     function variablesNote() {
@@ -147,10 +147,10 @@
         environment: comesFrom(node, 'environment'),
         file: comesFrom(node, 'file'),
         exchange: !stack && kind === 'access-key',
-        here: isHere(node),
-        client: isHere(node) || isRefresh(node),
+        here: isHere(node) || isRefresh(node),
+        account: isHere(node),
       };
-      $('.ttn-part').each(function () {
+      $('.ttn-part, .ttn-of').each(function () {
         $(this).toggle(parts[$(this).data('for')]);
       });
       const open = parts.addresses && addresses.toArray().some((input) => ttnAuth.isOpen(input.value));

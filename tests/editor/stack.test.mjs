@@ -164,6 +164,77 @@ test('the request dialog offers the calls of its network, and the fields of each
   await editor.closeNode(false)
 })
 
+test('the example of MQTT is imported with the variables that stand for username and password', async () => {
+  const { page } = editor
+  await page.click('#red-ui-header-button-sidemenu')
+  await editor.importExample('mqtt')
+  await page.waitForFunction(() => RED.nodes.node('ttn-mqtt-broker'))
+  const broker = await page.evaluate(() => RED.nodes.node('ttn-mqtt-broker').credentials)
+  assert.deepEqual([broker.user, broker.password], ['${TTN_MQTT_USERNAME}', '${TTN_MQTT_PASSWORD}'])
+})
+
+test('another network in the dialog: what comes nearest is chosen; a call of the wrong one marks the node', async () => {
+  const { page } = editor
+  await page.evaluate(() => {
+    RED.nodes.import([
+      { id: 'other-tab', type: 'tab', label: 'other' },
+      { id: 'v2-network', type: 'ttn-credentials', name: 'v2', kind: 'access-key', appId: 'test-app', grpcAddress: 'grpc://127.0.0.1:1904' },
+      { id: 'old', type: 'ttn-request', z: 'other-tab', x: 300, y: 100, network: 'ttn-stack-network', call: 'getDevices', wires: [[]] },
+      { id: 'guard', type: 'ttn-guard', z: 'other-tab', x: 300, y: 160, right: 'devices', appFrom: 'path', outputs: 1, wires: [[]] },
+      { id: 'listens', type: 'ttn-events', z: 'other-tab', x: 300, y: 220, network: 'v2-network', transport: 'grpc', appId: '', devId: '', names: '', wires: [[]] },
+    ])
+  })
+  assert.deepEqual(await Promise.all(['old', 'guard', 'listens'].map(async (id) => (await editor.held(id)).valid)), [false, true, false])
+  await editor.openNode('other-tab', '#old')
+  assert.equal(await page.inputValue('#node-input-call'), 'endDevices.list')
+  await page.selectOption('#node-input-network', 'v2-network')
+  assert.equal(await page.inputValue('#node-input-call'), 'getDevices')
+  await page.selectOption('#node-input-network', 'ttn-stack-network')
+  assert.equal(await page.inputValue('#node-input-call'), 'endDevices.list')
+  await editor.closeNode(true)
+  const { valid, call } = await editor.held('old')
+  assert.deepEqual([valid, call], [true, 'endDevices.list'])
+})
+
+test('ttn-events says what looks wrong', async () => {
+  const { page } = editor
+  const said = (name) => page.innerText(`#ttn-events-${name}-note`)
+  await editor.openNode('other-tab', '#listens')
+  assert.match(await said('network'), /V2, which has no events/)
+  await page.selectOption('#node-input-network', 'ttn-stack-network')
+  assert.equal(await said('network'), '')
+  await editor.enter('#node-input-appId', 'app1, app2')
+  await editor.enter('#node-input-devId', 'dev1')
+  assert.match(await said('devices'), /one application/)
+  await editor.enter('#node-input-appId', 'app1')
+  assert.equal(await said('devices'), '')
+  for (const [names, wrong] of [['as.up.data.forward, /as\\..*/', false], ['as up', false], ['AS!', true]]) {
+    await editor.enter('#node-input-names', names)
+    assert.equal(await page.locator('#ttn-events-names-note.ttn-wrong').count(), wrong ? 1 : 0, names)
+  }
+  await editor.enter('#node-input-names', '')
+  await editor.closeNode(true)
+  assert.equal((await editor.held('listens')).valid, true)
+})
+
+test('ttn-guard asks The Things Stack if its network is one, for its rights', async () => {
+  const { page } = editor
+  await editor.openNode('other-tab', '#guard')
+  const offered = () => page.evaluate(() => $('#node-input-right option').toArray().map(({ value }) => value))
+  assert.ok(!(await offered()).some((right) => right.startsWith('RIGHT_')))
+  assert.equal(await page.isVisible('#node-input-issuer'), true)
+  await page.selectOption('#node-input-network', 'ttn-stack-network')
+  assert.equal(await page.inputValue('#node-input-right'), 'devices')
+  await page.selectOption('#node-input-right', 'RIGHT_APPLICATION_DEVICES_READ')
+  for (const hidden of ['issuer', 'accountServer']) assert.equal(await page.isVisible(`#node-input-${hidden}`), false, hidden)
+  await editor.closeNode(true)
+  const { valid, right, network } = await editor.held('guard')
+  assert.deepEqual([valid, right, network], [true, 'RIGHT_APPLICATION_DEVICES_READ', 'ttn-stack-network'])
+  await editor.openNode('other-tab', '#guard')
+  assert.equal(await page.inputValue('#node-input-right'), right)
+  await editor.closeNode(false)
+})
+
 test('nothing of the key is in the export, or was sent to the browser', async () => {
   const text = await editor.exported()
   const secret = key.split('.')[2]
@@ -171,12 +242,4 @@ test('nothing of the key is in the export, or was sent to the browser', async ()
   editor.received.length = 0
   await editor.reload()
   for (const { url, text: sent } of editor.received) assert.ok(!sent.includes(secret), url)
-})
-
-test('the example of MQTT is imported with the variables that stand for username and password', async () => {
-  const { page } = editor
-  await page.click('#red-ui-header-button-sidemenu')
-  await editor.importExample('mqtt')
-  const broker = await page.evaluate(() => RED.nodes.node('ttn-mqtt-broker').credentials)
-  assert.deepEqual([broker.user, broker.password], ['${TTN_MQTT_USERNAME}', '${TTN_MQTT_PASSWORD}'])
 })
