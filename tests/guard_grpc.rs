@@ -312,6 +312,33 @@ async fn handlers_see_the_caller_and_the_message_and_no_credentials() {
 }
 
 #[tokio::test]
+async fn a_key_of_the_things_stack_is_taken_in_its_own_metadata_and_taken_off() {
+    let sandbox = sandbox().await;
+    let stack = ttn_auth::Client::builder(sandbox.stack().grpc_address()).build().unwrap();
+    let authenticator = ttn_auth::Authenticator::builder().things_stack(stack).build();
+    let policy = Policy::application_manager();
+    let address = serve(GrpcGuardLayer::new(authenticator, policy), seen()).await;
+    for (key, app, code) in [
+        ("app1_all", "app1", 0),
+        ("app1_read_only", "app1", 7),
+        ("app1_all", "app2", 7),
+        ("app1_expired", "app1", 16),
+    ] {
+        let bearer = format!("Bearer {}", sandbox.stack().key(key).unwrap());
+        let metadata = [("authorization", &*bearer), ("x-other", "1")];
+        let answer = call(&address, GET_DEVICE, &metadata, pieces(&framed(&device(app)))).await;
+        assert_eq!(answer.code(), code, "{key} {answer:?}");
+        if code == 0 {
+            assert_eq!(answer.header("caller"), "app1");
+            assert!(
+                !answer.header("names").contains("authorization")
+                    && answer.header("names").contains("x-other")
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_checked_is_what_the_handler_reads() {
     let sandbox = sandbox().await;
     let example = serve(guard(&sandbox), example::routes()).await;
