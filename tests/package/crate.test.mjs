@@ -41,7 +41,7 @@ test('it has what it is built from, and what is read of it', () => {
     files.filter((path) => !/^src\/[\w/]+\.rs$/.test(path)).sort(),
     [
       ...['.cargo_vcs_info.json', 'CHANGELOG.md', 'Cargo.lock', 'Cargo.toml', 'Cargo.toml.orig', 'LICENSE', 'build.rs'],
-      ...['guard_axum.rs', 'guard_tonic.rs', 'read_device.rs'].map((name) => `examples/rust/${name}`),
+      ...['guard_axum.rs', 'guard_tonic.rs', 'read_device.rs', 'reqwest_client.rs', 'tonic_channel.rs'].map((name) => `examples/rust/${name}`),
       ...['discovery.proto', 'handler.proto', 'lorawan.proto', 'rpc.proto'].map((name) => `proto/${name}`),
       ...['application', 'auth_info', 'end_device', 'error', 'events', 'identifiers', 'rights'].map((name) => `proto/stack/${name}.proto`),
       'src/README.md',

@@ -26,6 +26,7 @@ after(() => rmSync(scratch, { recursive: true, force: true }))
 test('JavaScript', async () => {
   const printed = [
     '0000000000000001\nAUTH_NOT_FOUND false\n',
+    "{ kind: 'application', id: 'app1' } true does not expire\ndev1 Dev dev1\nevents.stream.start\n",
     '8 done, 0 failed\ntrue 1\n',
     '200 read with the bearer-token of test-app\n200 read with the access-key of test-app\n' +
       '401 Bearer error="invalid_token", error_description="permission denied: unable to parse token: crypto/ecdsa: verification error"\n',
@@ -71,6 +72,20 @@ test('Rust', async () => {
   }
   const { stdout } = await cargo(sandbox.grpcAddress, 'ttn-account-v2.wrong')
   assert.match(stdout, /^AUTH_INVALID_KEY: /)
+  await sandbox.stop()
+})
+
+test('Rust, with a client of one\'s own', async () => {
+  const { Sandbox } = require('@thingskey/ttn-auth')
+  const sandbox = await Sandbox.start()
+  const { grpcAddress, httpAddress, apiKey } = sandbox.stack
+  const cargo = (example, address, secret) =>
+    run('cargo', ['run', '-q', '--all-features', '--example', example], { env: { ...process.env, TTN_ADDRESS: address, TTN_SECRET: secret } })
+  for (const [example, address] of [['tonic_channel', grpcAddress.replace('grpc:', 'http:')], ['reqwest_client', httpAddress]]) {
+    const { stdout } = await cargo(example, address, apiKey)
+    assert.equal(JSON.parse(stdout).api_key.entity_ids.application_ids.application_id, 'app1', example)
+  }
+  assert.match((await cargo('reqwest_client', httpAddress, sandbox.stack.key('app1_expired'))).stdout, /^AUTH_KEY_EXPIRED: /)
   await sandbox.stop()
 })
 
