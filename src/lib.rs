@@ -1,6 +1,7 @@
 //! Authenticate to The Things Network's gRPC and HTTP APIs, and check who is calling.
 //!
-//! Two credentials, a bearer token and an access key; two transports, gRPC and HTTP; both ends of the wire.
+//! Bearer tokens and access keys of V2, API keys and OAuth tokens of The Things Stack (V3); two transports, gRPC and HTTP;
+//! both ends of the wire.
 //!
 //! ```text
 //! credentials ──> token source ──> carrier ──> gRPC or HTTP call ──> answer or one clear error
@@ -13,8 +14,10 @@
 //! - [`Credentials`]: what you own. [`Secret`]: how it is kept.
 //! - [`TokenSource`]: where tokens come from, such as a [`KeyExchange`]. [`TokenCache`]: remembers and refreshes them.
 //!   [`SharedToken`]: shares them between processes through a [`TokenStore`], sealed in a [`Vault`].
-//! - [`Carrier`]: the header or metadata it travels in. [`AuthLayer`]: the same for a tower client of your own.
+//! - [`Carrier`]: the header or metadata it travels in.
 //! - [`Client`]: calls one server. [`ApplicationManager`]: its typed calls. [`Discovery`]: which server.
+//! - [`Client::auth_info`], [`ApplicationRegistry`], [`EndDeviceRegistry`], [`EventStream`]: The Things Stack's, with the messages of [`stack`].
+//! - [`AuthLayer`], `AuthMiddleware`: credentials for the tonic channel or the reqwest client that you have. [`CallAuth`]: for any other.
 //! - `Authenticator` (feature `server`): who is calling. `Claims`: what they may do. `Answers`: how to tell them no.
 //! - `GuardLayer`, `GrpcGuardLayer`: all of it as a tower layer, with a `Policy` that says who needs what.
 //! - [`Error`]: what went wrong, with a stable [code](ErrorKind::code) and a hint.
@@ -52,8 +55,9 @@
 //! | `http` | yes | | calls over HTTP; account servers, and so tokens that are exchanged, restricted or refreshed |
 //! | `server` | | `http` | who is calling: `Authenticator`, `Policy`, and the guard for HTTP servers built on tower |
 //! | `redis` | | `http` | `RedisStore`: tokens that processes share |
+//! | `reqwest-middleware` | | `http` | `AuthMiddleware`, for a reqwest client of your own |
 //!
-//! Without any there are credentials, carriers and the tower layer for clients of your own; token caches; and stores.
+//! Without any there are credentials and carriers for clients of your own, token caches, and stores.
 //!
 //! What waits needs a tokio runtime. TLS is rustls on ring: a build needs a C compiler, but no protoc, OpenSSL or cmake, and no network.
 //! Rust 1.89 is the oldest that is supported; a newer one is asked for in a new minor version only.
