@@ -81,14 +81,14 @@ async fn messages_come_one_by_one_and_dropping_cancels() {
         assert!(open.metadata().contains_key("content-type"));
         assert_eq!(named(&mut open, client.transport()).await, "events.stream.start");
         for name in ["one", "two", "three"] {
-            assert_eq!(sandbox.stack().emit("app1", json!({ "name": name })), 1);
+            assert_eq!(sandbox.stack().emit("app1", json!({ "name": name })).unwrap(), 1);
         }
         for name in ["one", "two", "three"] {
             assert_eq!(named(&mut open, client.transport()).await, name);
         }
         // A wait that is given up loses nothing.
         assert!(tokio::time::timeout(Duration::ZERO, open.next()).await.is_err());
-        sandbox.stack().emit("app1", json!({ "name": "four" }));
+        sandbox.stack().emit("app1", json!({ "name": "four" })).unwrap();
         assert_eq!(named(&mut open, client.transport()).await, "four");
         drop(open);
         until(|| sandbox.stack().open_streams() == 0).await;
@@ -173,7 +173,7 @@ async fn slow_streams_hold_no_call_up() {
     let open = [stream(&client).await.unwrap(), stream(&client).await.unwrap()];
     let text = "x".repeat(1 << 20);
     for _ in 0..4 {
-        stack.emit("app1", json!({ "name": "large", "origin": text }));
+        stack.emit("app1", json!({ "name": "large", "origin": text })).unwrap();
     }
     assert!(client.auth_info(&CallOptions::default()).await.unwrap().is_some());
     // And they are read all the same.
@@ -205,7 +205,7 @@ async fn an_event_is_the_same_over_both_transports() {
         if !data.is_null() {
             event["data"] = data.clone();
         }
-        assert_eq!(stack.emit("app1", event), 2);
+        assert_eq!(stack.emit("app1", event).unwrap(), 2);
         let [grpc, http] = &mut streams[..] else { unreachable!() };
         let (grpc, http) = (next(grpc).await.unwrap().unwrap(), next(http).await.unwrap().unwrap());
         assert_eq!(grpc, http);
@@ -227,13 +227,13 @@ async fn events_go_on_when_their_stream_broke_and_none_comes_twice() {
         let mut events = client(&sandbox, address, "app1_all").events(request(), options);
         assert_eq!(next(&mut events).await.unwrap().unwrap().name(), "events.stream.start");
         let event = json!({ "name": "once", "unique_id": "id" });
-        sandbox.stack().emit("app1", event.clone());
+        sandbox.stack().emit("app1", event.clone()).unwrap();
         assert_eq!(next(&mut events).await.unwrap().unwrap().name(), "once");
         sandbox.stack().break_streams();
         assert_eq!(next(&mut events).await.unwrap().unwrap().name(), "events.stream.start");
         assert_eq!(told.load(Ordering::SeqCst), 1);
-        sandbox.stack().emit("app1", event);
-        sandbox.stack().emit("app1", json!({ "name": "another" }));
+        sandbox.stack().emit("app1", event).unwrap();
+        sandbox.stack().emit("app1", json!({ "name": "another" })).unwrap();
         assert_eq!(next(&mut events).await.unwrap().unwrap().name(), "another");
     }
 }
