@@ -63,7 +63,7 @@ for (const features of ['default', 'all']) {
 for (const [name, text] of [['src/lib.rs', read('src', 'lib.rs').replace(/^\/\/! ?/gm, '')], ['src/README.md', read('src', 'README.md')]]) {
   test(`${name} tells of each feature, and which Rust is needed`, () => {
     const { default: defaults, ...features } = crate.features
-    const told = [...text.matchAll(/^\| `(\w+)` \| (yes)? ?\| (?:`(\w+)`)? ?\| \S/gm)].map(([, feature, yes, needs]) => [feature, Boolean(yes), needs])
+    const told = [...text.matchAll(/^\| `([\w-]+)` \| (yes)? ?\| (?:`(\w+)`)? ?\| \S/gm)].map(([, feature, yes, needs]) => [feature, Boolean(yes), needs])
     const needs = (feature) => features[feature].find((other) => Object.hasOwn(features, other))
     assert.deepEqual(told.sort(), Object.keys(features).sort().map((feature) => [feature, defaults.includes(feature), needs(feature)]))
     assert.ok(text.includes(`Rust ${crate.rust_version} is the oldest`))
