@@ -91,10 +91,17 @@ function takeHeaders(req, names) {
   return found
 }
 
+/** What The Things Stack issued, by its first part. */
+const OF_THE_THINGS_STACK = /^\s*bearer (?:NNSXS|MFRWG|OJSWM|MF2XI|ONZW4)\./i
+
+/** What stands under `authorization` in metadata and is not The Things Stack's is no credential of ours, and stays. */
+const isOurs = (metadata, name) => name !== 'authorization' || metadata.get(name).some((value) => OF_THE_THINGS_STACK.test(String(value)))
+
 /** The same for metadata of @grpc/grpc-js. */
-function takeMetadata(metadata, names) {
+function takeMetadata(metadata, all) {
   const before = taken.get(metadata)
   if (before) return before
+  const names = all.filter((name) => isOurs(metadata, name))
   const found = presented(metadata, names)
   for (const name of names) metadata.remove(name)
   if (found.length > 0) taken.set(metadata, found)

@@ -78,9 +78,7 @@ pub(crate) fn take(carrier: Carrier, parts: &mut Parts) -> Presented {
     if presented == Presented::default() {
         return parts.extensions.get::<Taken>().map(|taken| taken.0.clone()).unwrap_or_default();
     }
-    for name in carrier.names() {
-        parts.headers.remove(*name);
-    }
+    carrier.remove(&mut parts.headers);
     parts.extensions.insert(Taken(presented.clone()));
     presented
 }

@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 
 use crate::auth_server::AuthServer;
 use crate::exchange::{ExchangeCache, Found};
-use crate::stack_callers::StackCallers;
+use crate::stack_callers::{StackCallers, not_a_key, not_taken};
 use crate::{
     AppId, AuthenticatorBuilder, Claims, Compat, Error, ErrorKind, Known, Presented, Result, Secret, Verifier,
 };
@@ -131,7 +131,13 @@ impl Authenticator {
             let claims = stack.claims(token, app).await?;
             return Ok(Known { claims, key: None, again: false });
         }
+        // A stand-in of V2 that knows of none tells no difference.
+        let matters = self.stack.is_some() || self.compat != Compat::V2;
         match presented {
+            Presented { token: Some(token), .. } if matters && StackCallers::knows(token) => Err(not_taken()),
+            Presented { token: None, key: Some(key) } if matters && StackCallers::knows(key) => {
+                Err(not_a_key())
+            }
             Presented { token: Some(token), .. } if !token.expose().is_empty() => {
                 self.verifier.know(token).await
             }

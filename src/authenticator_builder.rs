@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::auth_server::AuthServer;
 use crate::exchange::ExchangeCache;
@@ -134,7 +134,7 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// How many keys are exchanged at once at one account server; the others wait. Default: 16; at least 1.
+    /// How many keys are exchanged at once at one account server, and questions asked at The Things Stack; the others wait. Default: 16; at least 1.
     #[must_use]
     pub fn max_exchanges(mut self, exchanges: usize) -> Self {
         self.max_exchanges = Some(exchanges);
@@ -177,16 +177,20 @@ impl AuthenticatorBuilder {
         if self.missing_expiry.unwrap_or(v2) {
             verifier = verifier.with_missing_expiry_allowed();
         }
-        if let Some(ClockOf(clock)) = self.clock {
-            verifier = verifier.with_clock(clock);
+        let clock = self.clock.map(|ClockOf(clock)| clock);
+        if let Some(clock) = &clock {
+            verifier = verifier.with_clock(clock.clone());
         }
+        let questions = self.max_exchanges.unwrap_or(SIZE);
+        let clock = clock.unwrap_or_else(|| Arc::new(SystemTime::now));
+        let stack = self.stack.map(|client| StackCallers::new(client, clock, questions));
         let servers = self.servers.into_iter().map(|(issuer, server)| {
-            let pool = ExchangePool::new(self.max_exchanges.unwrap_or(SIZE));
+            let pool = ExchangePool::new(questions);
             Arc::new(AuthServer { issuer, server, pool, compat, patience: time_limit })
         });
         Authenticator {
             servers: servers.collect(),
-            stack: self.stack.map(StackCallers::new),
+            stack,
             verifier,
             cache: ExchangeCache::new(compat),
             compat,

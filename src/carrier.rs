@@ -69,15 +69,26 @@ impl Carrier {
     /// ```
     pub fn insert(self, credentials: &Credentials, headers: &mut HeaderMap) -> Result<()> {
         let value = self.value(credentials)?;
-        let name = self.name(credentials);
-        // Never both: a token that is present wins over a key, even a bad one.
-        for other in self.names() {
-            if *other != name {
-                headers.remove(*other);
+        // Never two: a token that is present wins over a key, even a bad one.
+        self.remove(headers);
+        headers.insert(self.name(credentials), value);
+        Ok(())
+    }
+
+    /// Takes every credential off. What else stands under `authorization` in gRPC metadata is not ours.
+    pub(crate) fn remove(self, headers: &mut HeaderMap) {
+        let is_stacks = |value: &HeaderValue| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            value.trim().split_once(' ').is_some_and(|(_, token)| StackSecret::of(token).is_some())
+        };
+        for name in self.names() {
+            let is_ours = self != Self::GrpcMetadata
+                || *name != AUTHORIZATION
+                || headers.get_all(*name).iter().any(is_stacks);
+            if is_ours {
+                headers.remove(*name);
             }
         }
-        headers.insert(name, value);
-        Ok(())
     }
 
     fn value(self, credentials: &Credentials) -> Result<HeaderValue> {
@@ -223,6 +234,17 @@ mod tests {
                 assert_eq!(carrier.extract_one(&map[carrier.names()[0]]), carrier.extract(&map), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn metadata_that_is_not_a_credential_stays() {
+        let mut map = headers(&[("authorization", "Basic x"), ("token", "t")]);
+        Carrier::GrpcMetadata.insert(&Credentials::access_key("i.k").unwrap(), &mut map).unwrap();
+        assert_eq!((map["authorization"].to_str().unwrap(), map.len()), ("Basic x", 2));
+        let mut map = headers(&[("authorization", "Bearer NNSXS.a.b")]);
+        Carrier::GrpcMetadata.insert(&Credentials::access_key("i.k").unwrap(), &mut map).unwrap();
+        assert_eq!(shown(&Carrier::GrpcMetadata.extract(&map)), (None, Some("i.k")));
+        assert_eq!(map.len(), 1);
     }
 
     #[test]

@@ -209,6 +209,8 @@ mod exchange_pool;
 #[cfg(feature = "server")]
 mod flight;
 #[cfg(feature = "server")]
+mod introspection_cache;
+#[cfg(feature = "server")]
 mod jwt;
 #[cfg(feature = "server")]
 mod key_file;

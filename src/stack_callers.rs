@@ -7,38 +7,28 @@
 //!   application.
 //! - Without an answer nobody is let in; nor is anybody whose answer says nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
-use ring::digest::{Context, SHA256};
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use crate::auth_info::names;
-use crate::flight::Flight;
+use crate::exchange_pool::ExchangePool;
+use crate::introspection_cache::IntrospectionCache;
 use crate::proto::stack::{ApplicationIdentifiers, Rights};
 use crate::stack_call::{Route, call};
 use crate::stack_claims::claims;
 use crate::stack_secret::StackSecret;
 use crate::{
-    AppId, AuthInfo, CallOptions, Claims, Client, Credentials, EntityKind, Error, ErrorKind, Result, Secret,
+    AppId, AuthInfo, AuthKind, CallOptions, Claims, Client, Clock, Credentials, EntityKind, Error, ErrorKind,
+    Result, Secret,
 };
 
-/// How long an answer is believed: a key that is taken back is good for so long yet.
-const BELIEVED: Duration = Duration::from_secs(30);
-
-/// How long a refused credential is not tried again: a device in a loop with a wrong key is common.
-const REFUSED: Duration = Duration::from_secs(5);
-
-/// How many answers are remembered. Wrong keys count too, so without a limit a stranger could fill the memory.
-const CAPACITY: usize = 10_000;
-
-/// How many questions are under way at once, so that strangers do not make this server flood the other one.
-const AT_ONCE: usize = 16;
+/// How long a question takes at most, with the wait for its turn: less than a caller waits, so that it is told why.
+const TIME_LIMIT: Duration = Duration::from_secs(8);
 
 /// No credential of The Things Stack is longer, in bytes; they have about 100.
 const MAX_LENGTH: usize = 1024;
@@ -49,20 +39,24 @@ const UNAUTHENTICATED: i32 = 16;
 /// Who has asked lately, and what they may do.
 pub(crate) struct StackCallers {
     asking: Arc<Asking>,
-    infos: Remembered<AuthInfo>,
-    rights: Remembered<BTreeSet<String>>,
+    clock: Clock,
+    infos: IntrospectionCache<Arc<AuthInfo>>,
+    rights: IntrospectionCache<Arc<BTreeSet<String>>>,
 }
 
 /// How the server is asked.
 struct Asking {
     client: Client,
-    places: Semaphore,
+    pool: ExchangePool,
 }
 
 impl StackCallers {
-    pub(crate) fn new(client: Client) -> Self {
-        let asking = Arc::new(Asking { client, places: Semaphore::new(AT_ONCE) });
-        Self { asking, infos: Remembered::default(), rights: Remembered::default() }
+    /// Asks so many questions at once at most.
+    pub(crate) fn new(client: Client, clock: Clock, questions: usize) -> Self {
+        let asking = Arc::new(Asking { client, pool: ExchangePool::new(questions) });
+        let (infos, rights) =
+            (IntrospectionCache::new(clock.clone()), IntrospectionCache::new(clock.clone()));
+        Self { asking, clock, infos, rights }
     }
 
     /// Whether it is The Things Stack's to know this credential.
@@ -75,28 +69,38 @@ impl StackCallers {
         let credentials = readable(token)?;
         let asking = self.asking.clone();
         let sent = credentials.clone();
-        let info = self.infos.get(id(token, None), || asking.info(sent)).await?;
+        let info = self.infos.get(&[token.expose()], || asking.info(sent)).await?;
+        self.require_time(&info)?;
         let Some(app) = app else { return Ok(Arc::new(claims(&info, None, &BTreeSet::new()))) };
+        let none = BTreeSet::new();
         let rights = match &info.entity {
             Some(entity) if entity.kind == EntityKind::Application => {
-                if entity.id == app.as_str() {
-                    info.rights.clone()
-                } else {
-                    BTreeSet::new()
-                }
+                let own = if entity.id == app.as_str() { &info.rights } else { &none };
+                return Ok(Arc::new(claims(&info, Some(app), own)));
             }
             _ => {
                 let asking = self.asking.clone();
                 let ids = ApplicationIdentifiers { application_id: app.as_str().to_owned() };
-                self.rights.get(id(token, Some(app)), || asking.rights(credentials, ids)).await?
+                self.rights.get(&[token.expose(), app.as_str()], || asking.rights(credentials, ids)).await?
             }
         };
         Ok(Arc::new(claims(&info, Some(app), &rights)))
     }
 
     pub(crate) fn clear(&self) {
-        self.infos.entries().clear();
-        self.rights.entries().clear();
+        self.infos.clear();
+        self.rights.clear();
+    }
+
+    /// By our own clock, as of a token's `exp`: what is remembered ends no later.
+    fn require_time(&self, info: &AuthInfo) -> Result<()> {
+        match info.expires_at {
+            Some(end) if end <= (self.clock)() => Err(match info.kind {
+                AuthKind::ApiKey => refusal(ErrorKind::KeyExpired, "it has expired"),
+                _ => refusal(ErrorKind::TokenExpired, "it has expired"),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -119,22 +123,21 @@ fn readable(token: &Secret) -> Result<Credentials> {
 }
 
 impl Asking {
-    async fn info(self: Arc<Self>, credentials: Credentials) -> Result<(AuthInfo, Instant)> {
-        let asked = Instant::now();
+    async fn info(self: Arc<Self>, credentials: Credentials) -> Result<Arc<AuthInfo>> {
         let options = CallOptions::default();
-        let info = self.place(self.client.auth_info_of(credentials, &options)).await?;
-        // It was sent one, so this is no answer.
-        let info = info.ok_or_else(|| refusal(ErrorKind::InvalidToken, "the server does not know it"))?;
-        let left = info.expires_at.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
-        Ok((info, asked + left.map_or(BELIEVED, |left| left.min(BELIEVED))))
+        let info = self.place(self.client.auth_info_of(credentials.clone(), &options)).await?;
+        // It was sent one, so anything else is no answer.
+        let info = info
+            .filter(|info| fits(info, &credentials))
+            .ok_or_else(|| doubt("The Things Stack's answer does not fit what it was asked about"))?;
+        Ok(Arc::new(info))
     }
 
     async fn rights(
         self: Arc<Self>,
         credentials: Credentials,
         ids: ApplicationIdentifiers,
-    ) -> Result<(BTreeSet<String>, Instant)> {
-        let asked = Instant::now();
+    ) -> Result<Arc<BTreeSet<String>>> {
         let client = self.client.with_credentials(credentials);
         let options = CallOptions::default().idempotent(true);
         let route = || Ok(Route::new(Method::GET, &["applications", &ids.application_id, "rights"]));
@@ -146,132 +149,78 @@ impl Asking {
             Err(error) if says_none(&error) => BTreeSet::new(),
             Err(error) => return Err(error),
         };
-        Ok((rights, asked + BELIEVED))
+        Ok(Arc::new(rights))
     }
 
     /// Asks when it is its turn. What it says of the caller is the caller's; everything else is doubt.
     async fn place<T>(&self, question: impl Future<Output = Result<T>>) -> Result<T> {
-        // Never closed, so it always comes to a place. Whoever waits has a time limit.
-        let _place = self.places.acquire().await;
-        question.await.map_err(|error| {
+        let in_turn = async {
+            let _place = self.pool.place(TIME_LIMIT).await?;
+            question.await
+        };
+        let answer = tokio::time::timeout(TIME_LIMIT, in_turn).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Timeout, format!("it did not answer within {TIME_LIMIT:?}")))
+        });
+        answer.map_err(|error| {
             tracing::debug!(target: "ttn_auth::guard", outcome = error.code(), "The Things Stack was asked");
-            if is_of_the_caller(&error) || says_none(&error) {
+            if is_refusal(error.kind()) || says_none(&error) {
                 // In its own words, so that the caller's client tells what it is.
                 return Error::new(error.kind(), error.message()).with_grpc_code(UNAUTHENTICATED);
             }
-            let message = format!("The Things Stack cannot be asked: {}", error.message());
-            Error::new(ErrorKind::ExchangeUnavailable, message).with_grpc_code(UNAVAILABLE)
+            let told = doubt(&format!("The Things Stack cannot be asked: {}", error.message()));
+            match error.retry_after() {
+                Some(wait) => told.with_retry_after(wait),
+                None => told,
+            }
         })
     }
 }
 
 const UNAVAILABLE: i32 = 14;
 
+fn doubt(message: &str) -> Error {
+    Error::new(ErrorKind::ExchangeUnavailable, message).with_grpc_code(UNAVAILABLE)
+}
+
+/// Whether an answer is about this credential: one about another, a proxy may have kept.
+fn fits(info: &AuthInfo, credentials: &Credentials) -> bool {
+    let text = credentials.secret().expose();
+    let kind = match StackSecret::of(text) {
+        Some(StackSecret::ApiKey) => AuthKind::ApiKey,
+        Some(StackSecret::AccessToken) => AuthKind::OAuthAccessToken,
+        Some(StackSecret::SessionToken) => AuthKind::UserSession,
+        _ => return false,
+    };
+    info.kind == kind && info.entity.is_some() && info.id.as_deref() == StackSecret::id(text)
+}
+
+/// Of a credential that there is no server to ask about.
+pub(crate) fn not_taken() -> Error {
+    refusal(ErrorKind::InvalidToken, "it is The Things Stack's, and there is no server of it to ask here")
+}
+
+/// Of a credential that is presented as V2's keys are: it would go to V2's account server, which it is not for.
+pub(crate) fn not_a_key() -> Error {
+    refusal(
+        ErrorKind::InvalidKey,
+        "The Things Stack's are bearer tokens, also where they are called API keys",
+    )
+}
+
 fn refusal(kind: ErrorKind, what: &str) -> Error {
     Error::new(kind, format!("API key or token refused: {what}")).with_grpc_code(UNAUTHENTICATED)
 }
 
-/// The server refused the credential.
-fn is_of_the_caller(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::InvalidKey | ErrorKind::KeyExpired | ErrorKind::InvalidCredentials)
-        || error.refuses_token()
+/// The server refused the credential: everything else may be over in a moment, or is not the caller's doing.
+pub(crate) fn is_refusal(kind: ErrorKind) -> bool {
+    use ErrorKind::*;
+    matches!(
+        kind,
+        InvalidCredentials | InvalidKey | InvalidToken | KeyExpired | MissingCredentials | TokenExpired
+    )
 }
 
 fn says_none(error: &Error) -> bool {
     use ErrorKind::{InvalidArgument, NotFound, PermissionDenied};
     matches!(error.kind(), PermissionDenied | NotFound | InvalidArgument)
-}
-
-/// A digest, so that no credential is held, and how long a comparison takes tells nothing of one.
-type Id = [u8; 32];
-
-fn id(token: &Secret, app: Option<&AppId>) -> Id {
-    let mut digest = Context::new(&SHA256);
-    digest.update(token.expose().as_bytes());
-    // Neither has a zero byte in it.
-    digest.update(&[0]);
-    digest.update(app.map_or("", AppId::as_str).as_bytes());
-    let mut id = [0; 32];
-    id.copy_from_slice(digest.finish().as_ref());
-    id
-}
-
-/// What was asked, by what it was asked of.
-struct Remembered<T>(Mutex<HashMap<Id, Arc<Entry<T>>>>);
-
-struct Entry<T> {
-    answer: Mutex<Option<(Result<T>, Instant)>>,
-    question: Flight<T>,
-}
-
-impl<T> Default for Remembered<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T> Default for Entry<T> {
-    fn default() -> Self {
-        Self { answer: Mutex::new(None), question: Flight::default() }
-    }
-}
-
-impl<T: Clone + Send + Sync + 'static> Remembered<T> {
-    /// The answer that there is, or the one that `ask` gets, for everybody who wants it. It tells until when it is believed.
-    async fn get<F>(&self, id: Id, ask: impl FnOnce() -> F) -> Result<T>
-    where
-        F: Future<Output = Result<(T, Instant)>> + Send + 'static,
-    {
-        let entry = self.entry(id);
-        let landing = {
-            let answer = entry.answer();
-            if let Some((answer, until)) = &*answer
-                && *until > Instant::now()
-            {
-                return answer.clone();
-            }
-            // While the answer is locked, so that nobody asks what has just been answered.
-            entry.question.begin(|| entry.clone().ask(ask()))
-        };
-        landing.wait().await
-    }
-
-    fn entry(&self, id: Id) -> Arc<Entry<T>> {
-        let mut entries = self.entries();
-        if entries.len() >= CAPACITY && !entries.contains_key(&id) {
-            // What is in use, or is believed yet and no refusal, stays.
-            let now = Instant::now();
-            entries.retain(|_, entry| {
-                Arc::strong_count(entry) > 1
-                    || matches!(&*entry.answer(), Some((Ok(_), until)) if *until > now)
-            });
-            if entries.len() >= CAPACITY {
-                return Arc::default();
-            }
-        }
-        entries.entry(id).or_default().clone()
-    }
-
-    fn entries(&self) -> MutexGuard<'_, HashMap<Id, Arc<Entry<T>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T: Clone> Entry<T> {
-    async fn ask(self: Arc<Self>, question: impl Future<Output = Result<(T, Instant)>>) -> Result<T> {
-        let (answer, until) = match question.await {
-            Ok((answer, until)) => (Ok(answer), Some(until)),
-            // Doubt is not remembered: it may be over.
-            Err(error) => {
-                let until = is_of_the_caller(&error).then(|| Instant::now() + REFUSED);
-                (Err(error), until)
-            }
-        };
-        *self.answer() = until.map(|until| (answer.clone(), until));
-        answer
-    }
-
-    fn answer(&self) -> MutexGuard<'_, Option<(Result<T>, Instant)>> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

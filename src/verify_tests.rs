@@ -306,3 +306,14 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn nobody_has_a_right_of_the_things_stack_by_a_token() {
+    let (key, verifier) = setup();
+    let claims =
+        r#"{"iss":"i","scope":["apps:a-b"],"apps":{"a-b":["devices","RIGHT_APPLICATION_DEVICES_READ"]}}"#;
+    let claims = verifier.verify(&Secret::new(sign(&key, ES256, claims))).await.unwrap();
+    let app = crate::AppId::new("a-b").unwrap();
+    assert!(claims.allows(&app, crate::Right::Devices));
+    assert!(!claims.allows(&app, crate::Right::StackReadDevices));
+}
