@@ -120,13 +120,16 @@ function ruleOf(settings, secrets, host) {
   if (settings.right !== ANY && ![...RIGHTS, ...rights].includes(settings.right)) throw invalid('right');
   const right = settings.right === ANY ? undefined : settings.right;
   const timeout = milliseconds(settings.timeout);
-  const fixed = settings.appFrom === 'fixed' ? fixedApp(settings, right) : undefined;
-  if (stack) return { authenticator: new Authenticator({ stack: { ...stack, timeout } }), rights, right, fixed };
+  const rule = (options) => {
+    const authenticator = new Authenticator(options);
+    return { authenticator, rights, right, fixed: settings.appFrom === 'fixed' ? fixedApp(settings, right) : undefined };
+  };
+  if (stack) return rule({ stack: { ...stack, timeout } });
   const client = pair(settings.clientId, secrets.clientSecret);
   if (!client) throw invalid('client-both');
   const [clientId, clientSecret] = client;
   const keyDirectory = present(settings.keyDirectory);
-  const authenticator = new Authenticator({
+  return rule({
     authServers: {
       [present(settings.issuer)?.trim() || PUBLIC]: {
         address: accountServer(settings),
@@ -138,7 +141,6 @@ function ruleOf(settings, secrets, host) {
     keyDirectory: keyDirectory && host.path(keyDirectory),
     timeout,
   });
-  return { authenticator, rights, right, fixed };
 }
 
 /** Who is asked about callers of The Things Stack; undefined for V2's, whose account server the guard names itself. */
