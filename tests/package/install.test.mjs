@@ -16,10 +16,10 @@ import { NAME, PLATFORM, copyInstalled, install, packed } from './packed.mjs'
 const IMPORTS = `
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
-import whole, { AuthError, Authenticator, Client, Credentials, Sandbox, SandboxStack, TokenSource, bulk, version } from '${NAME}'
+import whole, { AuthCall, AuthError, Authenticator, CallAuth, Client, Credentials, Sandbox, SandboxStack, TokenSource, authFetch, bulk, version } from '${NAME}'
 
 const required = createRequire(import.meta.url)('${NAME}')
-const named = { AuthError, Authenticator, Client, Credentials, Sandbox, SandboxStack, TokenSource, bulk, version }
+const named = { AuthCall, AuthError, Authenticator, CallAuth, Client, Credentials, Sandbox, SandboxStack, TokenSource, authFetch, bulk, version }
 assert.deepEqual(Object.keys(required).sort(), Object.keys(named).sort())
 for (const [name, value] of Object.entries(named)) {
   assert.ok(value, name)
@@ -27,6 +27,8 @@ for (const [name, value] of Object.entries(named)) {
   assert.equal(value, whole[name], name)
 }
 assert.throws(() => Credentials.parse('junk'), AuthError)
+// What they are for is not installed here, and not needed before they are used.
+for (const path of ['grpc-js', 'connect', 'undici']) assert.equal(typeof (await import(\`${NAME}/\${path}\`)).interceptor, 'function', path)
 console.log('imported', version)
 `
 
